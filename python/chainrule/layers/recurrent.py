@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chainrule import activations, initializers
+from chainrule.layers.layer import SymbolicTensor
 from chainrule.layers.trained import TrainedLayer
 from chainrule.spec import Field
 
@@ -28,7 +29,9 @@ class RecurrentLayer(TrainedLayer):
 
     Called with two tensors, of shapes (time, features) and (1,), they take the second for the
     length of each row, a whole number from 1 to time. A row keeps its state behind its length, and
-    with `return_sequences` gives zeros there; what x has there changes no bit of anything.
+    with `return_sequences` gives zeros there; what x has there changes no bit of anything. See
+    `__call__` for states to begin with. A layer gives one tensor: there is none of its last state
+    beside the sequences, nor of the cell of an `LSTM`.
 
     Parameters
     ----------
@@ -109,6 +112,58 @@ class RecurrentLayer(TrainedLayer):
     l2: float = 0.0
     recurrent_dropout: float = 0.0
     truncate_gradient: int = 0
+    _states: ClassVar[int] = 1
+
+    def __call__(
+        self,
+        inputs: SymbolicTensor | Sequence[SymbolicTensor],
+        initial_state: SymbolicTensor | Sequence[SymbolicTensor] | None = None,
+    ) -> SymbolicTensor:
+        """Return what the layer makes of sequences.
+
+        Parameters
+        ----------
+        inputs : SymbolicTensor or sequence of SymbolicTensor
+            Of shape (time, features); or a list of that and of the lengths of rows, of shape (1,).
+        initial_state : SymbolicTensor or sequence of SymbolicTensor, optional
+            The state that the first step begins with, of shape (units,), in the place of zeros; of
+            an `LSTM` both, h and c. Gradients go to it. It is written behind the `inputs`, so
+            ``layer([x, h])`` is the same.
+
+        Returns
+        -------
+        SymbolicTensor
+
+        Raises
+        ------
+        TypeError
+            As any layer.
+        ValueError
+            If there are more states or fewer, or one of shape (1,), which would be taken for
+            lengths, without lengths before it.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> x, h = cr.Input((20, 3), name="x"), cr.Input(8, name="h")
+        >>> net = cr.Network([x, h], cr.GRU(8)(x, initial_state=h), seed=0)
+        >>> net.predict({"x": [[[0.0] * 3] * 20], "h": [[0.5] * 8]}).shape
+        (1, 8)
+        """
+        if initial_state is None:
+            return super().__call__(inputs)
+        given = [*inputs] if isinstance(inputs, list | tuple) else [inputs]
+        many = isinstance(initial_state, list | tuple)
+        states = [*initial_state] if many else [initial_state]
+        if len(states) != self._states:
+            what = "one" if self._states == 1 else "two, h and c"
+            raise ValueError(f"{self!r} has initial_state of {what}, got {len(states)}")
+        if self.config["units"] == self._states == len(given):
+            raise ValueError(
+                f"{self!r} takes one number behind x for the length of a row: give lengths as "
+                "well, layer([x, lengths], initial_state)"
+            )
+        return super().__call__([*given, *states])
 
 
 class SimpleRNN(RecurrentLayer):
@@ -239,6 +294,7 @@ class LSTM(RecurrentLayer):
     """
 
     kind = "lstm"
+    _states = 2
     units: int
     _: KW_ONLY
     unit_forget_bias: bool = True

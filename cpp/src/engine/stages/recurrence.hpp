@@ -10,11 +10,13 @@
 // then the units of the state. A GRU has a second sum over the state, which is begun with a bias of
 // its own. What training adds is in recurrent_training.hpp.
 //
-// A second input, of one column, says how many positions of each row there are. Behind them a row
-// keeps its state, gives zeros and adds zeros to all gradients, so what lies there changes no bit.
+// The last inputs may be the states to begin with, of h and of an LSTM's c; otherwise these are
+// zero. A second input, of one column, says how many positions of each row there are. Behind them a
+// row keeps its state, gives zeros and adds zeros to all gradients, so what lies there changes no
+// bit.
 //
 // States lie shifted by a step, at a position the one before it, so that dU has rows at one
-// stride; that of the first step is zero.
+// stride.
 #pragma once
 
 #include <algorithm>
@@ -50,7 +52,9 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
         gates_stride_(row_stride<T>(columns_)),
         sequences_(options.return_sequences),
         backwards_(options.go_backwards),
-        has_lengths_(c.shapes.size() > 1),
+        has_lengths_(options.reads_lengths(c.shapes)),
+        first_state_(has_lengths_ ? 2 : 1),
+        inputs_end_(c.shapes.size()),
         rows_(sequences_ ? c.rows / time_ : c.rows),
         blocking_(blocking_of(c, inputs_)),
         recurrent_blocking_(blocking_of(c, units_)),
@@ -84,23 +88,27 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
     std::uint8_t* scratch = scratch_.data() + infer_scratch_bytes(rows.begin * time_);
     run(tables_in(scratch, rows.size()), {0, rows.size()}, this->x.row(rows.begin * time_),
         this->x.stride, output(this->y.row(rows.begin * this->y.positions), this->y.stride),
-        lengths_from(rows.begin));
+        lengths_from(rows.begin), first_states(rows.begin));
   }
   void backward(const Step<T>&, ThreadContext&) override {}
 
   // The same, with nothing kept. x: (n t) x f
   void infer(const InferArgs<T>& p) const noexcept override {
     const std::int64_t rows = p.rows / time_;
+    FirstStates<T> first{};
+    for (std::size_t i = first_state_; i < inputs_end_; ++i)
+      first[i - first_state_] = {p.xs[i], p.x_strides[i]};
     run(tables_in(p.scratch, rows), {0, rows}, p.x, p.x_stride, output(p.y, p.y_stride),
         has_lengths_ ? kernels::RowLengths<T>{p.xs[1], p.x_strides[1], 0}
-                     : kernels::RowLengths<T>{});
+                     : kernels::RowLengths<T>{},
+        first);
   }
   bool infers_in_place() const override { return false; }
 
   // One step, of a time axis of one: the states lie in `kept`. x: 1 x f
   std::int64_t stream_size() const override { return (cell_.has_cell ? 2 : 1) * stride_; }
   void stream(const InferArgs<T>& p, T* kept, std::int64_t) const noexcept override {
-    run(tables_in(p.scratch, 1, kept), {0, 1}, p.x, p.x_stride, output(p.y, p.y_stride), {});
+    run(tables_in(p.scratch, 1, kept), {0, 1}, p.x, p.x_stride, output(p.y, p.y_stride), {}, {});
     std::copy_n(p.y, units_, kept);
   }
 
@@ -121,6 +129,14 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   kernels::RowLengths<T> lengths_from(std::int64_t row) const {
     if (!has_lengths_) return {};
     return {this->xs[1].row(row), this->xs[1].stride, 0};
+  }
+
+  /// The states to begin with, of the rows from one on.
+  FirstStates<T> first_states(std::int64_t row) const {
+    FirstStates<T> first{};
+    for (std::size_t i = first_state_; i < inputs_end_; ++i)
+      first[i - first_state_] = {this->xs[i].row(row), this->xs[i].stride};
+    return first;
   }
 
   /// The position that step s reads.
@@ -155,9 +171,16 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
     return tables.states.template at<const T>(rows.begin, t);
   }
 
-  /// The time steps of some rows. from: (n t) x f, to: of y, lengths: of the first row on
+  /// The time steps of some rows. from: (n t) x f, to: of y, lengths and given states: of the first
+  /// row on
   void run(const RecurrentTables<T>& tables, Range rows, const T* from, std::int64_t from_stride,
-           const TimeTable<T>& to, kernels::RowLengths<T> lengths) const noexcept {
+           const TimeTable<T>& to, kernels::RowLengths<T> lengths,
+           const FirstStates<T>& given) const noexcept {
+    const kernels::StepRows<T> before[] = {tables.states.at(rows.begin, position(0)),
+                                           tables.cells.at(rows.begin, 0)};
+    for (std::size_t i = 0; i < inputs_end_ - first_state_; ++i)
+      kernels_.copy_columns(given[i].data, given[i].stride, before[i].data, before[i].stride,
+                            rows.size(), units_);
     const bool beside = cell_.sums == Sums::beside;
     const TimeTable<T>& of_x = cell_.sums == Sums::before ? tables.sums : tables.gates;
     const TimeTable<T>& of_state = cell_.sums == Sums::none ? tables.gates : tables.sums;
@@ -227,7 +250,8 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   bool sequences_;
   bool backwards_;
   bool has_lengths_;
-  std::int64_t rows_;  // most of a batch
+  std::size_t first_state_, inputs_end_;  // the inputs that are states to begin with
+  std::int64_t rows_;                     // most of a batch
   Blocking blocking_;
   Blocking recurrent_blocking_;
   Buffer<std::uint8_t> scratch_;  // of a plan without backward pass

@@ -69,7 +69,7 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
     if (rows.size() == 0) return;
     if (!factors_.empty()) draw_factors(step, rows);
     run(kept_tables(), rows, this->x.data, this->x.stride, output(this->y.data, this->y.stride),
-        lengths_from(rows.begin));
+        lengths_from(rows.begin), first_states(rows.begin));
   }
 
   // dy: as y, dx: as x
@@ -93,6 +93,7 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
     }
     if (dcell.data) std::fill_n(dcell_.data() + rows.begin * stride_, size, T(0));
     T* panels = panels_.data() + (padded<T>(rows.begin) + kLeastChunk * slice.index) * columns_;
+    const bool to_first = first_state_ < inputs_end_ && this->dxs[first_state_].data;
     for (std::int64_t s = time_; s-- > 0;) {
       const std::int64_t t = position(s);
       const kernels::RecurrentBackwardArgs<T> f{
@@ -116,7 +117,7 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
       if (cell_.sums == Sums::before)
         kernels_.activation_backward(activation_of(f.rows, f.gates.stride), f.sums.data,
                                      f.gates.data, f.dgates.data, f.dgates.data);
-      if (s == 0) break;
+      if (s == 0 && !to_first) break;
       const kernels::StepRows<T> from = recurrent_gradients().at(rows.begin, t);
       kernels_.pack_transposed(from.data, from.stride, rows.size(), columns_, panels);
       T* more_rows = more.at(rows.begin, 0).data;
@@ -129,7 +130,12 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
         kernels_.multiply(first_dstate, factors_.data() + rows.begin * stride_, first_dstate, size);
         if (more_rows) kernels_.accumulate(more_rows, first_dstate, size);
       }
-      truncate(std::max(t, position(s - 1)), rows, lengths);
+      if (s > 0) truncate(std::max(t, position(s - 1)), rows, lengths);
+    }
+    for (std::size_t i = first_state_; i < inputs_end_; ++i) {
+      const Buffer<T>& gradient = i == first_state_ ? dstate_ : dcell_;
+      if (const Tensor<T>& d = this->dxs[i]; d.data)
+        std::copy_n(gradient.data() + rows.begin * stride_, size, d.row(rows.begin));
     }
     if (this->dx.data) input_gradients({rows.begin * time_, rows.end * time_}, panels, slice);
     if (has_lengths_ && this->dxs[1].data)  // which is counted in whole steps
@@ -168,12 +174,12 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
   }
 
  private:
-  using Base::activation_of, Base::lengths_from, Base::output, Base::position, Base::run;
-  using Base::backwards_, Base::bias_, Base::blocking_, Base::cell_, Base::columns_;
-  using Base::gates_stride_, Base::has_lengths_, Base::inputs_, Base::kernels_, Base::parameters_;
-  using Base::recurrent_bias_, Base::recurrent_blocking_, Base::recurrent_weight_, Base::rows_;
-  using Base::sequences_, Base::stride_, Base::time_, Base::units_, Base::weight_;
-  using Base::with_data;
+  using Base::activation_of, Base::bias_, Base::blocking_, Base::cell_, Base::columns_;
+  using Base::first_state_, Base::first_states, Base::gates_stride_, Base::has_lengths_;
+  using Base::inputs_end_, Base::kernels_, Base::lengths_from, Base::output, Base::parameters_;
+  using Base::position, Base::recurrent_bias_, Base::recurrent_blocking_;
+  using Base::recurrent_weight_, Base::rows_, Base::run, Base::sequences_, Base::stride_;
+  using Base::time_, Base::units_, Base::weight_, Base::with_data;
 
   /// Rows of a product for dx at least, so that few rows of a batch fill vectors too.
   static constexpr std::int64_t kLeastChunk = 256;
