@@ -30,6 +30,7 @@ UNUSED = {
     "chainrule::engine::Plan<float>::forward(": "plans",
     "chainrule::engine::run_team(": "teams of threads",
     "chainrule::engine::LossStage<float>::": "losses",
+    "chainrule::engine::RecurrentTrainingStage<float>::": "backpropagation through time",
     "chainrule::engine::make_update<float>(": "optimizer steps",
     "chainrule::Network<float>::adapt(": "what takes statistics from data",
     "chainrule::check_finite<float>(": "checks of data",

@@ -16,11 +16,11 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def step(kind, p, x, h, c):
-    """One step of one row, by the formulas of the documentation."""
+def step(kind, p, x, h, c, factors=1.0):
+    """One step of one row, by the formulas of the documentation; `factors` are of dropout."""
     bias = p.get("bias", np.zeros(GATES[kind] * h.size))
     a = np.split(x @ p["weight"] + bias, GATES[kind])
-    s = np.split(h @ p["recurrent_weight"] + p.get("recurrent_bias", 0), GATES[kind])
+    s = np.split((h * factors) @ p["recurrent_weight"] + p.get("recurrent_bias", 0), GATES[kind])
     if kind == "simple_rnn":
         return np.tanh(a[0] + s[0]), c
     if kind == "gru":
@@ -32,14 +32,32 @@ def step(kind, p, x, h, c):
     return sigmoid(o) * np.tanh(c), c
 
 
-def states(kind, p, x, backwards, length):
-    """The state behind each position of one row, zero behind its length, and the last one."""
-    h = c = np.zeros(p["recurrent_weight"].shape[0])
-    y = np.zeros((len(x), h.size))
+def states(kind, p, x, backwards, length, first=None, factors=1.0, before=None):
+    """The state behind each position of one row, zero behind its length, and the last one.
+
+    `first` are the states to begin with; `before(t, h, c)` may put others before a position.
+    """
+    zeros = np.zeros(p["recurrent_weight"].shape[0])
+    h, c = (zeros, zeros) if first is None else first
+    y = [zeros] * len(x)
     for t in reversed(range(length)) if backwards else range(length):
-        h, c = step(kind, p, x[t], h, c)
+        if before is not None:
+            h, c = before(t, h, c)
+        h, c = step(kind, p, x[t], h, c, factors)
         y[t] = h
-    return y, h
+    return np.array(y), h
+
+
+def derivatives(function, arrays):
+    """The derivatives of a number by arrays, to all digits, by steps along the imaginary axis."""
+    found = {}
+    for name, values in arrays.items():
+        found[name] = np.zeros(values.shape)
+        for index in np.ndindex(values.shape):
+            moved = values.astype(complex)
+            moved[index] += 1e-30j
+            found[name][index] = function({**arrays, name: moved}).imag / 1e-30
+    return found
 
 
 def shaken(net, rng):

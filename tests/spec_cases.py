@@ -76,6 +76,8 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.SimpleRNN(4, "relu"), "SimpleRNN(4, activation='relu')"),
     (layers.GRU(4, return_sequences=True), "GRU(4, return_sequences=True)"),
     (layers.LSTM(4, unit_forget_bias=False), "LSTM(4, unit_forget_bias=False)"),
+    (layers.GRU(4, recurrent_dropout=0.25), "GRU(4, recurrent_dropout=0.25)"),
+    (layers.LSTM(4, truncate_gradient=20), "LSTM(4, truncate_gradient=20)"),
     (activations.Elu(2), "Elu(alpha=2.0)"),
     (augment.RandomShift(2), "RandomShift(2.0)"),
     (augment.RandomShift(0.5, 0, subpixel=True), "RandomShift(0.5, y=0.0, subpixel=True)"),

@@ -154,6 +154,29 @@ def test_rows_of_different_length(tmp_path, compiler, kind, sequences, backwards
         np.testing.assert_allclose(found, (every if sequences else last).ravel(), atol=1e-6)
 
 
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("lengths", "backwards"), list(itertools.product((False, True), (0, 1))))
+def test_states_to_begin_with(tmp_path, compiler, kind, lengths, backwards, rng) -> None:
+    inputs = [cr.Input(SEQUENCE, name="steps"), *[cr.Input(1, name="length")] * lengths]
+    first = [cr.Input(4, name=name) for name in ("h", "c")[: 1 + (kind == "lstm")]]
+    layer = KINDS[kind](4, return_sequences=True, go_backwards=bool(backwards))
+    made = cr.Dense(2)(layer(inputs, initial_state=first))
+    net = shaken(cr.Network([*inputs, *first], made, seed=1), rng)
+    cr.export_c(net, tmp_path)
+    done = self_test(compiler, tmp_path, "model", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    x = [rng.normal(size=(TIME, *SEQUENCE)), *[np.arange(1, TIME + 1)[:, None]] * lengths]
+    x = [each.astype(np.float32) for each in (*x, *rng.normal(size=(len(first), TIME, 4)))]
+    y = np.full((TIME, 2 * TIME), np.nan, np.float32)
+    call = load(compiler, tmp_path, "model").model_predict
+    scratch = ctypes.create_string_buffer(4096)
+    for arrays in zip(*x, y, strict=True):
+        call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
+    assert difference(y, net.predict(x).reshape(TIME, -1)) <= 1e-5
+
+
 def calls(folder):
     """Return the functions that model_predict calls."""
     _, body = (folder / "model.c").read_text().split("void model_predict(")

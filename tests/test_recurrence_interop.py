@@ -73,6 +73,24 @@ def test_onnx_has_both_directions_and_lengths(kind, sequences) -> None:
     assert [*round_trip(net, x, lengths).layers] == [*net.layers]
 
 
+@pytest.mark.parametrize("kind", [cr.SimpleRNN, cr.GRU, cr.LSTM])
+@pytest.mark.parametrize("lengths", [False, True])
+def test_onnx_has_states_to_begin_with(kind, lengths) -> None:
+    inputs = [cr.Input((TIME, FEATURES), name="steps"), *[cr.Input(1, name="n")] * lengths]
+    first = [cr.Input(4, name=name) for name in ("h", "c")[: 1 + (kind is cr.LSTM)]]
+    layer = kind(4, return_sequences=True, go_backwards=True, use_bias=False)
+    made = kind(4)(layer(inputs, initial_state=first), initial_state=first)
+    net = with_random_weights(cr.Network([*inputs, *first], made, seed=1))
+    rows = [RNG.normal(size=(12, TIME, FEATURES)), *[np.arange(12)[:, None] % TIME + 1] * lengths]
+    rows = [each.astype(np.float32) for each in (*rows, *RNG.normal(size=(len(first), 12, 4)))]
+    content = onnx_bytes(net)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    found = onnxruntime_outputs(content, *rows)
+    assert largest_relative_difference(found, net.predict(rows)) <= 1e-5
+    with pytest.raises(ValueError, match="r"):
+        cr.from_onnx(content)
+
+
 def test_transpositions_between_recurrent_layers_cancel() -> None:
     x = cr.Input((TIME, FEATURES))
     h = cr.GRU(4)(cr.LSTM(5, return_sequences=True)(cr.GRU(3, return_sequences=True)(x)))
@@ -345,6 +363,14 @@ def test_modules_that_are_no_layer_are_refused(options, use, text) -> None:
 
     with pytest.raises(ValueError, match=text):
         cr.from_torch(Own(), input_shape=(TIME, FEATURES))
+
+
+def test_states_to_begin_with_are_no_module() -> None:
+    pytest.importorskip("torch")
+    x, h = cr.Input((TIME, FEATURES), name="x"), cr.Input(4, name="h")
+    net = cr.Network([x, h], cr.GRU(4, name="r")(x, initial_state=h), seed=0)
+    with pytest.raises(ValueError, match=r"no module for layer r \(gru\), whose first state"):
+        cr.to_torch(net)
 
 
 def test_modules_that_cannot_be_followed_are_refused() -> None:

@@ -15,6 +15,7 @@
 #include "chainrule/loss.hpp"
 #include "chainrule/names.hpp"
 #include "chainrule/optimizer.hpp"
+#include "chainrule/recurrent_layers.hpp"
 #include "chainrule/schedule.hpp"
 
 namespace chainrule::bindings {
@@ -79,6 +80,13 @@ void init_descriptions(py::module_& module) {
           [](const LayerHandle& self, const std::vector<std::vector<std::int64_t>>& inputs) {
             const std::vector<Shape> shapes(inputs.begin(), inputs.end());
             return py::tuple(py::cast(self.layer->output_shape(shapes).extents()));
+          },
+          py::arg("inputs"))
+      .def(
+          "reads_lengths",
+          [](const LayerHandle& self, const std::vector<std::vector<std::int64_t>>& inputs) {
+            const auto* recurrent = dynamic_cast<const RecurrentLayer*>(&*self.layer);
+            return recurrent && recurrent->reads_lengths({inputs.begin(), inputs.end()});
           },
           py::arg("inputs"))
       .def(

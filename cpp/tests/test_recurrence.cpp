@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recurrent layers against plain loops, to the bit: forward, backward and gradients in the order
-// that engine/stages/recurrence.hpp states.
+// that engine/stages/recurrence.hpp and recurrent_training.hpp state.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "chainrule/graph.hpp"
+#include "chainrule/random.hpp"
 #include "chainrule/recurrent_layers.hpp"
 #include "matrices.hpp"
 #include "networks.hpp"
@@ -81,12 +82,23 @@ struct Plain {
   std::string kind;
   Sizes n;
   bool sequences, backwards;
-  Numbers<T> w, u, b, c;  // c: recurrent_bias
-  Numbers<T> y, dx, dw, du, db, dc;
+  Numbers<T> w, u, b, c;         // c: recurrent_bias
+  Numbers<T> factors;            // of dropout: rows x units
+  int64_t truncate;              // 0: never
+  Numbers<T> first, first_cell;  // states to begin with: rows x units
+  Numbers<T> y, dx, dw, du, db, dc, dfirst, dfirst_cell;
 
   int64_t gates() const { return kind == "simple_rnn" ? 1 : kind == "gru" ? 3 : 4; }
 
-  void step(const T* x, Kept<T>& k, Numbers<T>& h, Numbers<T>& cell) const {
+  /// What of a row of the state enters the product with u.
+  Numbers<T> dropped(const Numbers<T>& h, int64_t row) const {
+    Numbers<T> product_input;
+    for (int64_t i = 0; i < n.units; ++i)
+      product_input.push_back(h[i] * factors[static_cast<size_t>(row * n.units + i)]);
+    return product_input;
+  }
+
+  void step(const T* x, Kept<T>& k, Numbers<T>& h, Numbers<T>& cell, int64_t row) const {
     const auto at = [&](const Numbers<T>& v, int64_t gate, int64_t i) {
       return v[static_cast<size_t>(gate * n.units + i)];
     };
@@ -94,9 +106,9 @@ struct Plain {
     k.c_before = cell;
     k.gates = product(b, x, w, n.features);
     if (kind == "gru") {
-      k.sums = product(c, h.data(), u, n.units);
+      k.sums = product(c, dropped(h, row).data(), u, n.units);
     } else {
-      k.gates = product(k.gates, h.data(), u, n.units);
+      k.gates = product(k.gates, dropped(h, row).data(), u, n.units);
     }
     for (int64_t i = 0; i < n.units; ++i) {
       const auto set = [&](int64_t gate, T value) {
@@ -167,17 +179,24 @@ struct Plain {
     du.assign(u.size(), 0);
     db.assign(b.size(), 0);
     dc.assign(c.size(), 0);
+    dfirst.clear();
+    dfirst_cell.clear();
     for (int64_t row = 0; row < n.rows; ++row) {
       std::vector<Kept<T>> kept(static_cast<size_t>(n.time));
       std::vector<Numbers<T>> dgates(kept.size(), Numbers<T>(static_cast<size_t>(columns)));
       std::vector<Numbers<T>> dsums = dgates;
-      Numbers<T> h(static_cast<size_t>(n.units)), cell = h, dh = h, dcell = h;
+      const auto row_of = [&](const Numbers<T>& rows) {
+        return Numbers<T>(rows.begin() + row * n.units, rows.begin() + (row + 1) * n.units);
+      };
+      Numbers<T> h = row_of(first), cell = row_of(first_cell);
+      Numbers<T> dh(static_cast<size_t>(n.units)), dcell = dh;
+      const Numbers<T> factor = row_of(factors);
       const auto position = [&](int64_t s) { return backwards ? n.time - 1 - s : s; };
       const auto x_at = [&](int64_t t) { return x.data() + (row * n.time + t) * n.features; };
       const auto out = [&](int64_t t) { return ((sequences ? row * n.time + t : row)) * n.units; };
       for (int64_t s = 0; s < n.time; ++s) {
         const int64_t t = position(s);
-        step(x_at(t), kept[static_cast<size_t>(t)], h, cell);
+        step(x_at(t), kept[static_cast<size_t>(t)], h, cell, row);
         if (sequences || s + 1 == n.time) std::copy(h.begin(), h.end(), y.begin() + out(t));
       }
       if (!sequences) std::copy_n(dy.begin() + out(0), n.units, dh.begin());
@@ -186,10 +205,16 @@ struct Plain {
         for (int64_t i = 0; sequences && i < n.units; ++i)
           dh[i] += dy[static_cast<size_t>(out(position(s)) + i)];
         step_back(kept[t], dh, dcell, dgates[t], dsums[t]);
-        for (int64_t i = 0; i < n.units; ++i) dh[i] = transposed(dsums[t], u, i) + dh[i];
+        for (int64_t i = 0; i < n.units; ++i)
+          dh[i] = transposed(dsums[t], u, i) * factor[i] + dh[i];
+        if (s > 0 && truncate > 0 && std::max(position(s), position(s - 1)) % truncate == 0)
+          dh = dcell = Numbers<T>(dh.size());
       }
+      dfirst.insert(dfirst.end(), dh.begin(), dh.end());
+      dfirst_cell.insert(dfirst_cell.end(), dcell.begin(), dcell.end());
       for (size_t t = 0; t < kept.size(); ++t) {
         const T* x_t = x_at(static_cast<int64_t>(t));
+        const Numbers<T> h_before = dropped(kept[t].h_before, row);
         for (int64_t i = 0; i < n.features; ++i)
           dx[static_cast<size_t>(x_t - x.data() + i)] = transposed(dgates[t], w, i);
         for (int64_t j = 0; j < columns; ++j) {
@@ -198,7 +223,7 @@ struct Plain {
             sum = std::fma(left, right, sum);
           };
           for (int64_t i = 0; i < n.features; ++i) add(dw, i, x_t[i], dgates[t][j]);
-          for (int64_t i = 0; i < n.units; ++i) add(du, i, kept[t].h_before[i], dsums[t][j]);
+          for (int64_t i = 0; i < n.units; ++i) add(du, i, h_before[i], dsums[t][j]);
           if (!db.empty()) db[j] += dgates[t][j];
           if (!dc.empty()) dc[j] += dsums[t][j];
         }
@@ -207,57 +232,124 @@ struct Plain {
   }
 };
 
+/// What a case varies besides sizes.
+struct Options {
+  bool sequences = false, backwards = false;
+  bool given_states = false;
+  double dropout = 0.0;
+  int64_t truncate = 0;
+};
+
 template <class Layer>
-AnyLayer layer_of(const Sizes& n, bool sequences, bool backwards) {
+AnyLayer layer_of(const Sizes& n, const Options& o) {
   Layer layer(n.units);
-  layer.return_sequences = sequences;
-  layer.go_backwards = backwards;
+  layer.return_sequences = o.sequences;
+  layer.go_backwards = o.backwards;
+  layer.recurrent_dropout = o.dropout;
+  layer.truncate_gradient = o.truncate;
   return layer;
 }
 
+/// The factors of the only layer at the first step.
 template <class T>
-void check(const AnyLayer& layer, const Sizes& n, bool sequences, bool backwards) {
+Numbers<T> dropout_factors(const Sizes& n, double rate, uint64_t seed) {
+  Numbers<T> factors;
+  const int64_t blocks = (n.units + 3) / 4;
+  for (int64_t row = 0; row < n.rows; ++row)
+    for (int64_t i = 0; i < n.units; ++i) {
+      const auto block = static_cast<uint64_t>(row * blocks + i / 4);
+      const uint32_t word = random_block(seed, RandomUse::dropout, 0, block)[i % 4];
+      factors.push_back(word < static_cast<uint32_t>(std::ldexp(rate, 32))
+                            ? T(0)
+                            : static_cast<T>(1.0 / (1.0 - rate)));
+    }
+  return factors;
+}
+
+template <class Layer, class T>
+void check(const Sizes& n, const Options& o) {
+  const AnyLayer layer = layer_of<Layer>(n, o);
   CAPTURE(layer->kind());
   CAPTURE(n.rows);
   CAPTURE(n.units);
-  CAPTURE(sequences);
-  CAPTURE(backwards);
+  CAPTURE(o.sequences);
+  CAPTURE(o.backwards);
+  const bool has_cell = o.given_states && layer->kind() == "lstm";
   Graph graph;
-  graph.output(graph.add(layer, graph.input({n.time, n.features}, "x"), "r"));
+  std::vector<Graph::Tensor> read{graph.input({n.time, n.features}, "x")};
+  if (o.given_states) read.push_back(graph.input(n.units, "h"));
+  if (has_cell) read.push_back(graph.input(n.units, "c"));
+  graph.output(graph.add(layer, read, "r"));
   Network<T> network(graph, 7);
   uint64_t seed = 1;
   for (const ParameterInfo& info : network.parameters())
     network.set_parameter(info.name, drawn<T>(info.shape.size(), seed++).data());
+  const int64_t units = n.rows * n.units;
+  const Numbers<T> zeros(static_cast<size_t>(units));
   Plain<T> plain{std::string(layer->kind()),
                  n,
-                 sequences,
-                 backwards,
+                 o.sequences,
+                 o.backwards,
                  parameter(network, "r.weight"),
                  parameter(network, "r.recurrent_weight"),
                  parameter(network, "r.bias"),
                  parameter(network, "r.recurrent_bias"),
+                 dropout_factors<T>(n, o.dropout, 7),
+                 o.truncate,
+                 o.given_states ? drawn<T>(units, 13) : zeros,
+                 has_cell ? drawn<T>(units, 14) : zeros,
+                 {},
+                 {},
                  {},
                  {},
                  {},
                  {},
                  {},
                  {}};
-  const int64_t inputs = n.time * n.features, outputs = (sequences ? n.time : 1) * n.units;
+  const int64_t inputs = n.time * n.features, outputs = (o.sequences ? n.time : 1) * n.units;
   const Numbers<T> x = drawn<T>(n.rows * inputs, 11), dy = drawn<T>(n.rows * outputs, 12);
+  std::vector<RowsView> views{view(x, inputs)};
+  if (o.given_states) views.push_back(view(plain.first, n.units));
+  if (has_cell) views.push_back(view(plain.first_cell, n.units));
   plain.run(x, dy);
+  Numbers<T> dx;  // of all inputs, side by side
+  for (int64_t row = 0; row < n.rows; ++row) {
+    const auto add = [&](const Numbers<T>& from, int64_t columns) {
+      dx.insert(dx.end(), from.begin() + row * columns, from.begin() + (row + 1) * columns);
+    };
+    add(plain.dx, inputs);
+    if (o.given_states) add(plain.dfirst, n.units);
+    if (has_cell) add(plain.dfirst_cell, n.units);
+  }
+  Plain<T> predicted = plain;
+  predicted.factors.assign(predicted.factors.size(), T(1));
+  predicted.run(x, dy);
   for (const int threads : {1, 2, 3, 7}) {
     CAPTURE(threads);
-    Numbers<T> y(plain.y.size()), dx(plain.dx.size());
-    network.forward(view(x, inputs), true, threads, y.data());
-    network.backward(view(dy, outputs), dx.data());
+    Numbers<T> y(plain.y.size()), found(dx.size());
+    network.forward(views, true, threads, y.data());
+    network.backward(view(dy, outputs), found.data());
     CHECK(y == plain.y);
-    CHECK(dx == plain.dx);
+    CHECK(found == dx);
     CHECK(gradient(network, network.parameters()[0]) == plain.dw);
     CHECK(gradient(network, network.parameters()[1]) == plain.du);
     CHECK(gradient(network, network.parameters()[2]) == plain.db);
     if (!plain.dc.empty()) CHECK(gradient(network, network.parameters()[3]) == plain.dc);
-    network.predict(view(x, inputs), 5, threads, y.data());
-    CHECK(y == plain.y);
+    network.predict(views, 5, threads, y.data());
+    CHECK(y == predicted.y);
+  }
+}
+
+template <class T>
+void check_all(const Sizes& n, Options o) {
+  for (const bool sequences : {false, true}) {
+    for (const bool backwards : {false, true}) {
+      o.sequences = sequences;
+      o.backwards = backwards;
+      check<SimpleRNN, T>(n, o);
+      check<GRU, T>(n, o);
+      check<LSTM, T>(n, o);
+    }
   }
 }
 
@@ -265,81 +357,16 @@ void check(const AnyLayer& layer, const Sizes& n, bool sequences, bool backwards
 
 TEST_CASE_TEMPLATE("recurrent layers are plain loops to the bit", T, float, double) {
   for (const Sizes& n :
-       {Sizes{1, 4, 3, 5}, Sizes{19, 3, 2, 16}, Sizes{37, 4, 17, 9}, Sizes{97, 7, 20, 40}}) {
-    for (const bool sequences : {false, true}) {
-      for (const bool backwards : {false, true}) {
-        check<T>(layer_of<SimpleRNN>(n, sequences, backwards), n, sequences, backwards);
-        check<T>(layer_of<GRU>(n, sequences, backwards), n, sequences, backwards);
-        check<T>(layer_of<LSTM>(n, sequences, backwards), n, sequences, backwards);
-      }
-    }
-  }
+       {Sizes{1, 4, 3, 5}, Sizes{19, 3, 2, 16}, Sizes{37, 4, 17, 9}, Sizes{97, 7, 20, 40}})
+    check_all<T>(n, {});
 }
 
-namespace {
-
-template <class T>
-void check_kernels(const std::string& isa, int64_t rows, int64_t units) {
-  using Step = void (*)(const kernels::RecurrentStepArgs<T>&);
-  using Back = void (*)(const kernels::RecurrentBackwardArgs<T>&);
-  const auto& reference = kernels_of<T>("portable");
-  const auto& own = kernels_of<T>(isa);
-  Draws draws(static_cast<uint64_t>(100 * rows + units));
-  const auto draw = [&] { return draws.uniform(-2, 2); };
-  const auto table = [&](int64_t columns) { return filled<T>(rows, columns, T(0), draw); };
-  Matrix<T> lengths(rows, 1);
-  for (int64_t i = 0; i < rows; ++i) lengths(i, 0) = static_cast<T>(i % 3);
-  struct Kernels {
-    int64_t gates;
-    Step step, own_step;
-    Back back, own_back;
-  };
-  for (const Kernels& k :
-       {Kernels{1, reference.simple_rnn_step, own.simple_rnn_step,
-                reference.simple_rnn_step_backward, own.simple_rnn_step_backward},
-        Kernels{3, reference.gru_step, own.gru_step, reference.gru_step_backward,
-                own.gru_step_backward},
-        Kernels{4, reference.lstm_step, own.lstm_step, reference.lstm_step_backward,
-                own.lstm_step_backward}}) {
-    const Matrix<T> gates = table(k.gates * units), sums = table(k.gates * units);
-    const Matrix<T> state = table(units), cell = table(units), dy = table(units);
-    const Matrix<T> dstate = table(units), dcell = table(units);
-    std::vector<Matrix<T>> results[2];
-    for (const bool portable : {true, false}) {
-      Matrix<T> g = gates, next(rows, units), y(rows, units), next_cell(rows, units);
-      Matrix<T> dc = dcell, dg(rows, gates.columns), ds(rows, gates.columns), more(rows, units);
-      const kernels::RowLengths<T> at{lengths.data(), lengths.stride, 1};
-      const auto in = [](const Matrix<T>& m) {
-        return kernels::StepRows<const T>{m.data(), m.stride};
-      };
-      const auto out = [](Matrix<T>& m) { return kernels::StepRows<T>{m.data(), m.stride}; };
-      (portable ? k.step : k.own_step)({rows, units, at, out(g), in(sums), in(state), out(next),
-                                        out(y), in(cell), out(next_cell)});
-      (portable ? k.back
-                : k.own_back)({rows, units, at, in(g), in(sums), in(state), in(cell), in(next_cell),
-                               in(dy), in(dstate), out(dc), out(dg), out(ds), out(more)});
-      for (int64_t i = 0; i < rows; ++i) {
-        if (lengths(i, 0) > 1) continue;  // what rows that are over do
-        CHECK(next(i, 0) == state(i, 0));
-        CHECK(y(i, units - 1) == T(0));
-        CHECK(dg(i, 0) == T(0));
-        CHECK(dg(i, gates.columns - 1) == T(0));
-        CHECK(more(i, units - 1) == dstate(i, units - 1));
-      }
-      results[portable ? 0 : 1] = {g, next, y, next_cell, dc, dg, ds, more};
-    }
-    for (size_t i = 0; i < results[0].size(); ++i) CHECK(same_bits(results[0][i], results[1][i]));
-  }
-}
-
-}  // namespace
-
-TEST_CASE_TEMPLATE("steps of cells have the same bits on every instruction set", T, float, double) {
-  for (const std::string& isa : vector_isas()) {
-    CAPTURE(isa);
-    for (const int64_t units : {1, 7, 16, 33}) {
-      CAPTURE(units);
-      check_kernels<T>(isa, 5, units);
-    }
+TEST_CASE_TEMPLATE("dropout, truncation and states to begin with are plain loops", T, float,
+                   double) {
+  for (const Sizes& n : {Sizes{1, 4, 3, 5}, Sizes{37, 7, 17, 9}}) {
+    check_all<T>(n, {.given_states = true});
+    check_all<T>(n, {.dropout = 0.4});
+    check_all<T>(n, {.truncate = 3});
+    check_all<T>(n, {.given_states = true, .dropout = 0.25, .truncate = 2});
   }
 }

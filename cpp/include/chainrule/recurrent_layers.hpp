@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -17,9 +18,11 @@ namespace chainrule {
 /// from a state of zeros, and give the state of `units` numbers behind the last step or, with
 /// return_sequences, behind each step. A second input, of shape (1), says how many positions of a
 /// row there are, from 1 to `time`: what lies behind them counts nothing, and the row keeps its
-/// state (with return_sequences it gives zeros there). Arrays: "weight" of shape (features, gates x
-/// units), "recurrent_weight" of (units, gates x units), "bias" of (gates x units), in Keras' order
-/// of gates.
+/// state (with return_sequences it gives zeros there). The last inputs, of shape (units), may be
+/// the state that the first step begins with, of an LSTM h and c. A single input of shape (1)
+/// behind the rows is their length, so a state of one unit needs lengths before it. Arrays:
+/// "weight" of shape (features, gates x units), "recurrent_weight" of (units, gates x units),
+/// "bias" of (gates x units), in Keras' order of gates.
 class CHAINRULE_API RecurrentLayer : public TrainedLayer {
  public:
   std::int64_t units = 0;
@@ -31,8 +34,15 @@ class CHAINRULE_API RecurrentLayer : public TrainedLayer {
   Initializer bias_initializer = {};
   double l1 = 0.0;  // of both matrices
   double l2 = 0.0;
+  /// In training, how likely a number of the state is 0 where it is multiplied by the recurrent
+  /// weights: the same numbers at all steps of a row, the others being scaled by 1 / (1 - rate).
+  double recurrent_dropout = 0.0;
+  /// No gradient passes from a position that is a multiple of it to the one before; 0: all do.
+  std::int64_t truncate_gradient = 0;
 
   Shape output_shape(const std::vector<Shape>& inputs) const override;
+  /// Whether the second of inputs of these shapes is the length of each row.
+  bool reads_lengths(const std::vector<Shape>& inputs) const;
 
  protected:
   RecurrentLayer() = default;
@@ -41,6 +51,7 @@ class CHAINRULE_API RecurrentLayer : public TrainedLayer {
   /// The arrays that all kinds have, without factors.
   std::vector<ParameterSpec> arrays(const std::vector<Shape>& inputs) const;
   virtual std::int64_t gates() const = 0;
+  virtual std::size_t states() const { return 1; }
   virtual void check_options() const = 0;
 };
 
@@ -95,6 +106,7 @@ class CHAINRULE_API LSTM final : public RecurrentLayer {
 
  protected:
   std::int64_t gates() const override { return 4; }
+  std::size_t states() const override { return 2; }
   void check_options() const override;
 };
 

@@ -29,7 +29,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
       options_(options),
       parameters_(parameters),
       calls_(options.occupancy),
-      graph_(kernels, graph, parameters, options, calls_),
+      graph_(kernels, graph, parameters, options, calls_, &training_stages<T>()),
       ops_(graph_.stages.size()),
       value_memory_(options.batch_size),
       gradient_memory_(options.batch_size) {

@@ -70,7 +70,7 @@ class FlatNodes {
 template <class T>
 StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph,
                           Parameters<T>& parameters, const PlanOptions& options,
-                          FunctionCalls& calls)
+                          FunctionCalls& calls, const TrainingStages<T>* training)
     : kernels_(kernels) {
   const std::vector<std::int64_t>& wanted_nodes =
       options.result_nodes.empty() ? graph.outputs() : options.result_nodes;
@@ -123,6 +123,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                                   .rows = checked_product(options.batch_size, positions),
                                   .threads = options.threads,
                                   .backward = options.backward,
+                                  .training = training,
                                   .calls = calls};
     Stages<T> added;
     if (!stays_flat || (*node.layer)->kind() == "rescaling")

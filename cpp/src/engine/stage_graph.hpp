@@ -38,8 +38,10 @@ struct StageTensor {
 template <class T>
 class StageGraph {
  public:
+  /// training: what a plan with a backward pass needs besides.
   StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph, Parameters<T>& parameters,
-             const PlanOptions& options, FunctionCalls& calls);
+             const PlanOptions& options, FunctionCalls& calls,
+             const TrainingStages<T>* training = nullptr);
 
   std::vector<StageNode<T>> stages;
   std::vector<StageTensor> tensors;

@@ -21,6 +21,8 @@ void visit_common_fields(Visit& visit, Self& self) {
   visit("bias_initializer", self.bias_initializer);
   visit("l1", self.l1, model::non_negative);
   visit("l2", self.l2, model::non_negative);
+  visit("recurrent_dropout", self.recurrent_dropout, model::half_open_fraction);
+  visit("truncate_gradient", self.truncate_gradient, model::non_negative);
   model::visit_factors(visit, self);
 }
 
@@ -49,12 +51,26 @@ static void visit_fields(Visit& visit, Self& self) {
   visit_common_fields(visit, self);
 }
 
+bool RecurrentLayer::reads_lengths(const std::vector<Shape>& inputs) const {
+  return inputs.size() == 2 + states() || (inputs.size() == 2 && inputs[1] == Shape(1));
+}
+
 Shape RecurrentLayer::output_shape(const std::vector<Shape>& inputs) const {
   check_options();
-  if (inputs.size() == 2 && inputs[1] != Shape(1))
-    model::refuse(kind(), "its second input is the length of each row, of shape (1,), got " +
-                              inputs[1].text());
-  const Shape& input = inputs.size() == 2 ? inputs[0] : model::single_input(kind(), inputs);
+  const Shape& input = inputs.size() > 1 ? inputs[0] : model::single_input(kind(), inputs);
+  const std::size_t first = reads_lengths(inputs) ? 2 : 1;  // of the states
+  bool fits = inputs.size() == first || inputs.size() == first + states();
+  std::string others;
+  for (std::size_t i = 1; i < inputs.size(); ++i) {
+    fits = fits && inputs[i] == Shape(i < first ? 1 : units);
+    others += (i > 1 ? ", " : "") + inputs[i].text();
+  }
+  if (!fits)
+    model::refuse(kind(), std::string("besides its rows it may read the ") +
+                              (states() == 1 ? "state" : "two states") +
+                              " to begin with, of shape " + Shape(units).text() +
+                              ", and before that the length of each row, of shape (1,), got " +
+                              others);
   if (input.extents().size() != 2)
     model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text());
   constexpr std::int64_t most_weights = std::int64_t{1} << 48;

@@ -74,7 +74,8 @@ def _reason(node: NetworkNode, of_frames: Collection[str]) -> str:
     layer = node.layer
     if layer.kind in _RECURRENT:
         if len(node.inputs) > 1:
-            return "takes the lengths of rows"
+            lengths = layer._core.reads_lengths(node.reads)
+            return "takes the lengths of rows" if lengths else "begins with a state that is given"
         return "goes backwards, from later frames" if layer.go_backwards else ""
     if layer.kind == "conv1d":
         if per_axis(layer.strides, 1) != (1,):

@@ -21,7 +21,8 @@ class Recurrence(Operation):
     """States of a sequence of `positions` steps, behind each of them or, if not `sequences`, all.
 
     The weights, of shapes (inputs, gates * outputs) and (outputs, gates * outputs), and the bias
-    have the gates side by side. What is read besides x is the length of each row.
+    have the gates side by side. What is read besides x is the length of each row, if there are
+    `lengths`, and then perhaps the states to begin with.
 
     Attributes
     ----------
@@ -38,6 +39,7 @@ class Recurrence(Operation):
     bias: Array
     backwards: bool
     sequences: bool
+    lengths: bool
     in_place = False
     states: ClassVar[int] = 1
     sums: ClassVar[int]
@@ -53,8 +55,9 @@ class Recurrence(Operation):
 
     @property
     def columns_read(self) -> list[int]:
-        """The features, and one number for the length."""
-        return [self.inputs, 1][: len(self.read)]
+        """The features, one number for the length, and the states."""
+        states = len(self.read) - 1 - self.lengths
+        return [self.inputs, *[1] * self.lengths, *[self.outputs] * states]
 
     @property
     def arguments(self) -> list[str]:
@@ -73,8 +76,9 @@ class Recurrence(Operation):
         return {f"kept_{self.nodes[0]}": ("float", size)} if self.streams else {}
 
     def statements(self, places: Sequence[str], arguments: Sequence[str], memory: str) -> list[str]:
-        """Return a loop over the positions behind what sets the state to zero, or a step."""
-        x, *length, y = places
+        """Return a loop over the positions behind what sets the first state, or a step."""
+        x, *others, y = places
+        length, first = others[: self.lengths], others[self.lengths :]
         if self.streams:
             (kept,) = self.kept
             return self.step(x, y, f"{memory}->{kept}", f"{memory}->work", arguments)
@@ -89,8 +93,13 @@ class Recurrence(Operation):
             step += ["}"]
         forward = f"for (size_t i = 0; i < {self.positions}; ++i) {{"
         backwards = f"for (size_t i = {self.positions}; i-- > 0;) {{"
+        begin = [call("zeros", state, size)]
+        if first:
+            at_unit = [f"{state} + {i * self.outputs}" for i in range(self.states)]
+            pairs = zip(first, at_unit, strict=True)
+            begin = [call("copy", given, place, self.outputs) for given, place in pairs]
         return [
-            call("zeros", state, size),
+            *begin,
             backwards if self.backwards else forward,
             *(f"  {line}" for line in step),
             "}",
@@ -100,15 +109,17 @@ class Recurrence(Operation):
         """Return the statements of a step, of the places of all that it works with."""
         return [call(self.function, x, y, state, sums, *arguments)]
 
-    def run(self, x: Array, lengths: Array | None = None) -> Array:
+    def run(self, x: Array, *others: Array) -> Array:
         """Return the states."""
         x = x.reshape(-1, self.positions, self.inputs)
         every = x @ self.weight + self.bias
         state = np.zeros((len(x), self.states * self.outputs), x.dtype)
+        if first := others[self.lengths :]:
+            state = np.concatenate(first, axis=1)
         y = np.zeros((len(x), self.positions, self.outputs), x.dtype)
         times = range(self.positions)
         for t in reversed(times) if self.backwards else times:
-            goes_on = np.full((len(x), 1), True) if lengths is None else t < lengths
+            goes_on = t < others[0] if self.lengths else np.full((len(x), 1), True)
             state = np.where(goes_on, self.after(every[:, t], state), state)
             y[:, t] = np.where(goes_on, state[:, : self.outputs], 0)
         return y.reshape(-1, self.outputs) if self.sequences else state[:, : self.outputs]
@@ -183,6 +194,7 @@ def recurrence(node: NetworkNode, **fields: Any) -> tuple[type[Recurrence], dict
         fields.setdefault("recurrent_bias", np.zeros(columns))
     wiring = {"inputs": features, "outputs": node.columns, "positions": time}
     options = {"backwards": layer.go_backwards, "sequences": layer.return_sequences}
+    options["lengths"] = layer._core.reads_lengths(node.reads)
     return _KINDS[layer.kind], {**fields, **wiring, **options}
 
 

@@ -127,7 +127,7 @@ def inputs_for(program: Program, given: dict[str, Array] | None) -> dict[str, Ar
             drawn = rng.integers(0, np.maximum(counts, 1), size=(_ROWS, len(counts)))
             rows[operation.read[0]] = np.where(counts > 0, drawn, rows[operation.read[0]])
         if isinstance(operation, Recurrence):
-            for lengths in {*operation.read[1:]} & {*rows}:
+            for lengths in {*operation.read[1 : 1 + operation.lengths]} & {*rows}:
                 drawn = rng.integers(1, operation.positions + 1, size=(_ROWS, 1))
                 rows[lengths] = drawn.astype(float)
     return {name: x.astype(np.float32) for name, x in rows.items()}

@@ -99,7 +99,9 @@ def put_whole_numbers(
     times = [
         node.reads[0][0]
         for node in nodes
-        if isinstance(node.layer, RecurrentLayer) and node.inputs[1:] == [name]
+        if isinstance(node.layer, RecurrentLayer)
+        and node.inputs[1:2] == [name]
+        and node.layer._core.reads_lengths(node.reads)
     ]
     if times:
         rows[:] = rng.integers(1, min(times) + 1, size=rows.shape)

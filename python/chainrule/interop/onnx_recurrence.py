@@ -44,11 +44,16 @@ def _add_recurrence(graph: GraphWriter, node: NetworkNode) -> None:
     if "bias" in arrays:
         beside = arrays.get("recurrent_bias", np.zeros_like(arrays["bias"]))
         given.append(constant("bias", arrays["bias"], beside))
-    x, *lengths = graph.operands
-    if lengths:
+    x, *others = graph.operands
+    given += [""] * (3 - len(given)) + [""]
+    if layer._core.reads_lengths(node.reads):
         flat = graph.constant("rows", [-1], "int64")
-        integers = graph.add("Reshape", graph.cast("int32", lengths[0]), flat)
-        given += [""] * (3 - len(given)) + [integers]
+        given[-1] = graph.add("Reshape", graph.cast("int32", others.pop(0)), flat)
+    # States are of shape (directions, rows, units).
+    directions = [graph.constant("directions", [0], "int64")] if others else []
+    given += [graph.add("Unsqueeze", state, *directions) for state in others]
+    while not given[-1]:
+        given.pop()
     graph.current = x
     steps = graph.transpose([1, 0, 2])
     options: dict[str, Any] = {"hidden_size": layer.units}

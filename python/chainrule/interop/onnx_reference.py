@@ -79,11 +79,11 @@ _STEPS = {"RNN": _rnn, "GRU": _gru, "LSTM": _lstm}
 
 
 def _recurrence(op: str, attributes: Mapping[str, Any], inputs: tuple[Any, ...]) -> Any:
-    """Return Y, Y_h and of LSTM Y_c, from states of zeros."""
-    x, w, r, b, lengths = (*inputs, None, None)[:5]
+    """Return Y, Y_h and of LSTM Y_c."""
+    x, w, r, b, lengths, *first = (*inputs, *[None] * 4)[:7]
     # x: (time, rows, features), w and r: (directions, gates * units, columns)
     if attributes.get("layout", 0):
-        x = np.swapaxes(x, 0, 1)
+        x, *first = (None if each is None else np.swapaxes(each, 0, 1) for each in (x, *first))
     time, rows, _ = x.shape
     directions, units = len(w), r.shape[-1]
     b = np.zeros((directions, 2 * w.shape[1])) if b is None else b
@@ -94,7 +94,7 @@ def _recurrence(op: str, attributes: Mapping[str, Any], inputs: tuple[Any, ...])
     y = np.zeros((time, directions, rows, units))
     last = np.zeros((2, directions, rows, units))
     for d in range(directions):
-        h = c = np.zeros((rows, units))
+        h, c = (np.zeros((rows, units)) if each is None else each[d] for each in first)
         steps = range(time)
         for t in reversed(steps) if direction == "reverse" or d else steps:
             inside = (t < lengths)[:, None]

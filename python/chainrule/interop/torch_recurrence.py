@@ -23,6 +23,8 @@ _ORDERS = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}
 def _recurrent_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     layer, arrays = node.layer, node.arrays
     name = next(name for name, kind in LAYERS.items() if isinstance(layer, kind))
+    if len(node.inputs) > 1 + layer._core.reads_lengths(node.reads):
+        raise ValueError(f"to_torch has no module for {node}, whose first state another node gives")
     options = {}
     if name == "RNN":
         if layer.activation.kind not in ("relu", "tanh"):

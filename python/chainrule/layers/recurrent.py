@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chainrule import activations, initializers
+from chainrule.layers.layer import SymbolicTensor
 from chainrule.layers.trained import TrainedLayer
 from chainrule.spec import Field
 
@@ -28,7 +29,9 @@ class RecurrentLayer(TrainedLayer):
 
     Called with two tensors, of shapes (time, features) and (1,), they take the second for the
     length of each row, a whole number from 1 to time. A row keeps its state behind its length, and
-    with `return_sequences` gives zeros there; what x has there changes no bit of anything.
+    with `return_sequences` gives zeros there; what x has there changes no bit of anything. See
+    `__call__` for states to begin with. A layer gives one tensor: there is none of its last state
+    beside the sequences, nor of the cell of an `LSTM`.
 
     Parameters
     ----------
@@ -48,6 +51,14 @@ class RecurrentLayer(TrainedLayer):
     l1, l2 : float, default 0.0
         The penalty l1 * sum(abs(W)) + l2 * sum(W**2) of both matrices is added to the gradient's
         loss, not to the loss that is reported.
+    recurrent_dropout : float, default 0.0
+        In [0, 1). In training, how likely a number of the state is 0 where it is multiplied by
+        ``recurrent_weight``; the others are scaled by 1 / (1 - rate). The same numbers are at all
+        steps of a row, and those of all gates. In inference it does nothing, as `Dropout`.
+    truncate_gradient : int, default 0
+        Truncated backpropagation through time: no gradient passes from a position that is a
+        multiple of it to the one before, so it goes back that many steps at most. Outputs are as
+        ever. 0 passes all gradients on.
     learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
         See `layers.TrainedLayer`.
     name : str, optional
@@ -57,7 +68,14 @@ class RecurrentLayer(TrainedLayer):
     -----
     The parameters are ``weight`` of shape (features, gates * units), ``recurrent_weight`` of
     (units, gates * units) and ``bias`` of (gates * units,), gate by gate in Keras' order. With
-    `units`, `return_sequences` and `use_bias` they mean what they mean in Keras.
+    `units`, `return_sequences`, `use_bias` and `recurrent_dropout` they mean what they mean in
+    Keras.
+
+    References
+    ----------
+    Gal & Ghahramani, "A theoretically grounded application of dropout in recurrent neural
+    networks", NIPS 2016; Williams & Peng, "An efficient gradient-based algorithm for on-line
+    training of recurrent network trajectories", Neural Computation 2, 1990 (truncation).
 
     Examples
     --------
@@ -92,6 +110,60 @@ class RecurrentLayer(TrainedLayer):
     bias_initializer: str | Mapping[str, Any] | initializers.Initializer = _initializer("zeros")
     l1: float = 0.0
     l2: float = 0.0
+    recurrent_dropout: float = 0.0
+    truncate_gradient: int = 0
+    _states: ClassVar[int] = 1
+
+    def __call__(
+        self,
+        inputs: SymbolicTensor | Sequence[SymbolicTensor],
+        initial_state: SymbolicTensor | Sequence[SymbolicTensor] | None = None,
+    ) -> SymbolicTensor:
+        """Return what the layer makes of sequences.
+
+        Parameters
+        ----------
+        inputs : SymbolicTensor or sequence of SymbolicTensor
+            Of shape (time, features); or a list of that and of the lengths of rows, of shape (1,).
+        initial_state : SymbolicTensor or sequence of SymbolicTensor, optional
+            The state that the first step begins with, of shape (units,), in the place of zeros; of
+            an `LSTM` both, h and c. Gradients go to it. It is written behind the `inputs`, so
+            ``layer([x, h])`` is the same.
+
+        Returns
+        -------
+        SymbolicTensor
+
+        Raises
+        ------
+        TypeError
+            As any layer.
+        ValueError
+            If there are more states or fewer, or one of shape (1,), which would be taken for
+            lengths, without lengths before it.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> x, h = cr.Input((20, 3), name="x"), cr.Input(8, name="h")
+        >>> net = cr.Network([x, h], cr.GRU(8)(x, initial_state=h), seed=0)
+        >>> net.predict({"x": [[[0.0] * 3] * 20], "h": [[0.5] * 8]}).shape
+        (1, 8)
+        """
+        if initial_state is None:
+            return super().__call__(inputs)
+        given = [*inputs] if isinstance(inputs, list | tuple) else [inputs]
+        many = isinstance(initial_state, list | tuple)
+        states = [*initial_state] if many else [initial_state]
+        if len(states) != self._states:
+            what = "one" if self._states == 1 else "two, h and c"
+            raise ValueError(f"{self!r} has initial_state of {what}, got {len(states)}")
+        if self.config["units"] == self._states == len(given):
+            raise ValueError(
+                f"{self!r} takes one number behind x for the length of a row: give lengths as "
+                "well, layer([x, lengths], initial_state)"
+            )
+        return super().__call__([*given, *states])
 
 
 class SimpleRNN(RecurrentLayer):
@@ -104,6 +176,8 @@ class SimpleRNN(RecurrentLayer):
     activation : str, dict or chainrule.activations.Activation, default "tanh"
         What follows the sums.
     return_sequences, go_backwards, use_bias, l1, l2 : optional
+        See `layers.RecurrentLayer`.
+    recurrent_dropout, truncate_gradient : optional
         See `layers.RecurrentLayer`.
     weight_initializer, recurrent_initializer, bias_initializer : optional
         See `layers.RecurrentLayer`.
@@ -150,6 +224,8 @@ class GRU(RecurrentLayer):
         Numbers of the state, and outputs.
     return_sequences, go_backwards, use_bias, l1, l2 : optional
         See `layers.RecurrentLayer`.
+    recurrent_dropout, truncate_gradient : optional
+        See `layers.RecurrentLayer`.
     weight_initializer, recurrent_initializer, bias_initializer : optional
         See `layers.RecurrentLayer`.
     learning_rate_factor, weight_decay_factor, name : optional
@@ -194,6 +270,8 @@ class LSTM(RecurrentLayer):
         Whether the biases of f start at 1.
     return_sequences, go_backwards, use_bias, l1, l2 : optional
         See `layers.RecurrentLayer`.
+    recurrent_dropout, truncate_gradient : optional
+        See `layers.RecurrentLayer`.
     weight_initializer, recurrent_initializer, bias_initializer : optional
         See `layers.RecurrentLayer`.
     learning_rate_factor, weight_decay_factor, name : optional
@@ -216,6 +294,7 @@ class LSTM(RecurrentLayer):
     """
 
     kind = "lstm"
+    _states = 2
     units: int
     _: KW_ONLY
     unit_forget_bias: bool = True

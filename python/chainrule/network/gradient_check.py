@@ -178,7 +178,7 @@ def gradient_check(
     for (name, rows), node in zip(features.items(), wide._graph.inputs, strict=True):
         own = slice(first, first + rows.shape[1])
         first = own.stop
-        free = np.full(rows.shape[1], not wide._graph.holds_lengths(node.name))
+        free = np.full(rows.shape[1], not wide._graph.readers_of_lengths(node.name, wide._shapes))
         for reader in wide._graph.nodes:
             if reader.layer is not None and node.name in reader.inputs:
                 free &= np.array(reader.layer.categories(rows.shape[1]) or 0) == 0

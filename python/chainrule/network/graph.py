@@ -122,27 +122,32 @@ class Graph:
         """The nodes as the core reads them."""
         return [node.description for node in self.nodes]
 
-    def holds_lengths(self, name: str) -> bool:
-        """Whether a recurrent layer takes what a node gives for the lengths of rows."""
-        return any(
-            isinstance(node.layer, RecurrentLayer) and node.inputs[1:] == (name,)
+    def readers_of_lengths(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> list[Node]:
+        """Return the recurrent layers that take what a node gives for the lengths of rows.
+
+        `shapes` are those of a row of each node.
+        """
+        return [
+            node
             for node in self.nodes
-        )
+            if isinstance(node.layer, RecurrentLayer)
+            and node.inputs[1:2] == (name,)
+            and node.layer._core.reads_lengths([shapes[each] for each in node.inputs])
+        ]
 
     def sequence_inputs(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
         """Return for each input of lengths the one whose sequences have them, if it is only one.
 
         `shapes` are those of a row of each node.
         """
-        lengths = [node.name for node in self.inputs if self.holds_lengths(node.name)]
+        readers = {node.name: self.readers_of_lengths(node.name, shapes) for node in self.inputs}
         found = {}
-        for length in lengths:
-            owners = {node.name for node in self.inputs} - {*lengths}
-            for node in self.nodes:
-                if isinstance(node.layer, RecurrentLayer) and node.inputs[1:] == (length,):
-                    time = shapes[node.inputs[0]][0]
-                    sources = self.leading_to(node.inputs[:1]).inputs
-                    owners &= {each.name for each in sources if each.shape[0] == time}
+        for length in (name for name, nodes in readers.items() if nodes):
+            owners = {name for name, nodes in readers.items() if not nodes}
+            for node in readers[length]:
+                time = shapes[node.inputs[0]][0]
+                sources = self.leading_to(node.inputs[:1]).inputs
+                owners &= {each.name for each in sources if each.shape[0] == time}
             if len(owners) == 1:
                 (found[length],) = owners
         return found

@@ -41,12 +41,14 @@ constexpr auto kByPosition = std::to_array<std::string_view>({"activation",
                                                               "take"});
 
 /// Why a layer cannot go on from frame to frame; empty: it can.
-std::string obstacle(const Node& node) {
+std::string obstacle(const Graph& graph, const Node& node) {
   const Layer& layer = **node.layer;
   if (const auto* recurrent = dynamic_cast<const RecurrentLayer*>(&layer)) {
     if (recurrent->go_backwards) return "it goes backwards, from the last frame on";
-    if (node.inputs.size() > 1) return "it reads the lengths of whole sequences";
-    return {};
+    if (node.inputs.size() == 1) return {};
+    return recurrent->reads_lengths(graph.input_shapes(node))
+               ? "it reads the lengths of whole sequences"
+               : "it begins with a state that another node gives";
   }
   if (const auto* convolution = dynamic_cast<const Conv1D*>(&layer)) {
     const std::int64_t stride = convolution->strides.front();
@@ -64,7 +66,7 @@ std::string obstacle(const Node& node) {
 Graph frame_graph(const Graph& graph) {
   model::refuse_lambdas(graph, "a StreamingPredictor");
   for (const Node& node : graph.nodes()) {
-    const std::string found = node.layer ? obstacle(node) : std::string();
+    const std::string found = node.layer ? obstacle(graph, node) : std::string();
     if (!found.empty())
       throw Error("a StreamingPredictor goes from frame to frame, which node '" + node.name +
                   "' (" + std::string((*node.layer)->kind()) + ") cannot: " + found);

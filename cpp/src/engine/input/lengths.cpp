@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "chainrule/error.hpp"
 #include "chainrule/recurrent_layers.hpp"
@@ -14,9 +15,11 @@ namespace chainrule::engine {
 std::int64_t most_length(const Graph& graph, std::int64_t input) {
   std::int64_t most = 0;
   for (const Node& node : graph.nodes()) {
-    if (node.inputs.size() != 2 || node.inputs[1] != input) continue;
-    if (!dynamic_cast<const RecurrentLayer*>(&**node.layer)) continue;
-    const std::int64_t time = graph.input_shapes(node)[0].positions();
+    if (node.inputs.size() < 2 || node.inputs[1] != input) continue;
+    const auto* layer = dynamic_cast<const RecurrentLayer*>(&**node.layer);
+    const std::vector<Shape> shapes = graph.input_shapes(node);
+    if (!layer || !layer->reads_lengths(shapes)) continue;
+    const std::int64_t time = shapes[0].positions();
     most = most == 0 ? time : std::min(most, time);
   }
   return most;

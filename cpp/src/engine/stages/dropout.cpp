@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// y = x * factor, where a factor is 0 with the probability `rate` and else 1 / (1 - rate). A factor
-// depends on the seed, the layer, the step, the row in the batch and the column alone, so threads
-// draw the same numbers however they share the rows out.
+// y = x * factor, with the factors of dropout_factors.hpp.
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
 #include "chainrule/layers.hpp"
-#include "chainrule/random.hpp"
+#include "engine/stages/dropout_factors.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -30,9 +27,8 @@ class DropoutStage final : public Stage<T> {
   std::int64_t outputs() const override { return columns_; }
 
   // y = x factors
-  // x, factors_, y: rows x columns. A word of 32 random bits below rate 2^32 drops an entry. The
-  // stream of words is the layer's and the step's, and the factors are kept for the backward pass.
-  // A rate of 0 draws none.
+  // x, factors_, y: rows x columns. The factors are kept for the backward pass; a rate of 0 draws
+  // none.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
@@ -41,11 +37,7 @@ class DropoutStage final : public Stage<T> {
       std::copy_n(this->x.row(rows.begin), size, this->y.row(rows.begin));
       return;
     }
-    const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate, 32));
-    kernels_.dropout_factors(
-        {step.seed + random_.offset, static_cast<std::uint32_t>(RandomUse::dropout),
-         random_.number << 48 | step.number, threshold, rows.begin, rows.end, columns_},
-        static_cast<T>(1.0 / (1.0 - rate)), factors_.data(), this->x.stride);
+    dropout_factors(kernels_, step, random_, rate, rows, columns_, factors_.data(), this->x.stride);
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
 

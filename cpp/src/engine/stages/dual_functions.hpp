@@ -43,6 +43,12 @@ inline void add_lambda<kernels::Dual>(const Layer& layer, const StageContext<ker
               "' is functions, which give no second derivatives");
 }
 
+template <>
+inline const TrainingStages<kernels::Dual>& training_stages() {
+  static constexpr TrainingStages<kernels::Dual> none{};
+  return none;
+}
+
 #define CHAINRULE_REFUSE(add, name)                                                \
   template <>                                                                      \
   inline void add<kernels::Dual>(const Layer&, const StageContext<kernels::Dual>&, \

@@ -9,8 +9,9 @@ namespace {
 template <class T>
 void add_recurrence(const Layer& layer, const StageContext<T>& context, const Cell<T>& cell,
                     Stages<T>& stages) {
-  stages.push_back(std::make_unique<RecurrentStage<T>>(dynamic_cast<const RecurrentLayer&>(layer),
-                                                       context, cell));
+  const auto& options = dynamic_cast<const RecurrentLayer&>(layer);
+  stages.push_back(context.backward ? context.training->recurrent(options, context, cell)
+                                    : std::make_unique<RecurrentStage<T>>(options, context, cell));
 }
 
 }  // namespace

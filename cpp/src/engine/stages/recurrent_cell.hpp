@@ -2,6 +2,7 @@
 // What kinds of recurrent layers differ in, and where a pass over time keeps what it works on.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "kernels/table.hpp"
@@ -39,11 +40,16 @@ struct TimeTable {
 /// What a pass over the time steps of some rows works on.
 template <class T>
 struct RecurrentTables {
-  TimeTable<T> gates;   // g u, at all steps
-  TimeTable<T> sums;    // of cells with sums besides
-  TimeTable<T> states;  // before each position
-  TimeTable<T> cells;   // before each step, and behind the last one
+  TimeTable<T> gates;         // g u, at all steps
+  TimeTable<T> sums;          // of cells with sums besides
+  TimeTable<T> states;        // before each position
+  TimeTable<T> cells;         // before each step, and behind the last one
+  TimeTable<T> dropped = {};  // of recurrent dropout: states times their factors
 };
+
+/// The states that the first step begins with, of h and of the cell, where they are given.
+template <class T>
+using FirstStates = std::array<kernels::StepRows<const T>, 2>;
 
 /// Tables of which only what a step needs is kept: sums behind `gates`, which has `rows` rows, and
 /// cells behind `states`.

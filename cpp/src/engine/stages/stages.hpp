@@ -12,26 +12,46 @@
 #include "engine/member_count.hpp"
 #include "engine/stages/stage.hpp"
 
+namespace chainrule {
+class RecurrentLayer;
+}
+
 namespace chainrule::engine {
 
 template <class T>
 using Stages = std::vector<std::unique_ptr<Stage<T>>>;
+
+template <class T>
+struct Cell;
+template <class T>
+struct StageContext;
+
+/// What makes the stages of training where predictions have others, so that a linker leaves the
+/// former out of a program which only predicts.
+template <class T>
+struct TrainingStages {
+  std::unique_ptr<Stage<T>> (*recurrent)(const RecurrentLayer& layer,
+                                         const StageContext<T>& context, const Cell<T>& cell);
+};
+template <class T>
+const TrainingStages<T>& training_stages();
 
 /// What a factory needs to know besides the description.
 template <class T>
 struct StageContext {
   const kernels::KernelTable<T>& kernels;
   Parameters<T>& parameters;
-  std::int64_t layer;         // index of the description
-  std::int64_t owner;         // the layer whose parameters it uses
-  RandomPlace random;         // of what it draws in each step
-  std::vector<Shape> shapes;  // of its inputs
-  std::int64_t inputs;        // columns of the first
-  bool frozen;                // its parameters are not trained
-  std::int64_t rows;          // most rows of a step, a position of a batch row each
-  int threads;                // most threads of a team
-  bool backward;              // false: inference only, no memory for gradients
-  FunctionCalls& calls;       // of the plan
+  std::int64_t layer;                 // index of the description
+  std::int64_t owner;                 // the layer whose parameters it uses
+  RandomPlace random;                 // of what it draws in each step
+  std::vector<Shape> shapes;          // of its inputs
+  std::int64_t inputs;                // columns of the first
+  bool frozen;                        // its parameters are not trained
+  std::int64_t rows;                  // most rows of a step, a position of a batch row each
+  int threads;                        // most threads of a team
+  bool backward;                      // false: inference only, no memory for gradients
+  const TrainingStages<T>* training;  // of a plan with a backward pass
+  FunctionCalls& calls;               // of the plan
 };
 
 /// Appends the stages of one layer.
