@@ -365,14 +365,6 @@ def test_modules_that_are_no_layer_are_refused(options, use, text) -> None:
         cr.from_torch(Own(), input_shape=(TIME, FEATURES))
 
 
-def test_states_to_begin_with_are_no_module() -> None:
-    pytest.importorskip("torch")
-    x, h = cr.Input((TIME, FEATURES), name="x"), cr.Input(4, name="h")
-    net = cr.Network([x, h], cr.GRU(4, name="r")(x, initial_state=h), seed=0)
-    with pytest.raises(ValueError, match=r"no module for layer r \(gru\), whose first state"):
-        cr.to_torch(net)
-
-
 def test_modules_that_cannot_be_followed_are_refused() -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="gives sequences and states"):
