@@ -118,14 +118,15 @@ def test_zeros_are_what_layers_begin_with(kind, backwards, rng) -> None:
 def test_a_sequence_in_two_parts(rng) -> None:
     """A shared layer goes on from its own last state."""
     parts = [cr.Input((TIME // 2, FEATURES), name=name) for name in ("first", "second")]
-    whole = cr.Input((TIME, FEATURES), name="x")
+    whole, start = cr.Input((TIME, FEATURES), name="x"), cr.Input(UNITS, name="start")
     layer = cr.GRU(UNITS, name="r")
-    net = cr.Network(parts, layer(parts[1], initial_state=layer(parts[0])), seed=2)
+    middle = layer(parts[0], initial_state=start)
+    net = cr.Network([*parts, start], layer(parts[1], initial_state=middle), seed=2)
     shaken(net, rng)
     once = cr.Network(whole, layer(whole), seed=2)
     once.set_weights(net.parameters)
     x = rng.normal(size=(ROWS, TIME, FEATURES))
-    halves = np.split(x, 2, axis=1)
+    halves = [*np.split(x, 2, axis=1), np.zeros((ROWS, UNITS))]
     np.testing.assert_array_equal(net.predict(halves), once.predict(x))
     y = rng.normal(size=(ROWS, UNITS))
     assert cr.gradient_check(net, halves, y, "mse").max_relative_error <= 1e-7

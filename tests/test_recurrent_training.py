@@ -231,7 +231,7 @@ def test_bad_options_are_refused() -> None:
     for options, text in (
         ({"recurrent_dropout": 1.0}, r"gru: recurrent_dropout must be in \[0, 1\), got 1"),
         ({"recurrent_dropout": -0.1}, r"recurrent_dropout must be in \[0, 1\), got -0.1"),
-        ({"recurrent_dropout": float("nan")}, "recurrent_dropout must be in"),
+        ({"recurrent_dropout": float("nan")}, "recurrent_dropout must be finite and in"),
         ({"truncate_gradient": -1}, "gru: truncate_gradient must be >= 0, got -1"),
     ):
         with pytest.raises(ValueError, match=text):
