@@ -190,7 +190,7 @@ def test_scalings_vanish_in_the_weights(tmp_path, rng) -> None:
         "transposed_convolution": cr.Conv2DTranspose(4, 3, 2, "same"),
         "depthwise_convolution": cr.DepthwiseConv2D(3, padding="same"),
     }.items():
-        layers = [cr.Rescaling(1 / 255), convolution, cr.BatchNormalization()]
+        layers = [cr.Rescaling(1 / 255), cr.Scale(), convolution, cr.BatchNormalization()]
         net = shaken(chain(*layers, cr.Activation("relu"), shape=IMAGE, dtype="float32"), rng)
         folder = tmp_path / name
         check("gcc", net, folder, rng.integers(0, 256, size=(9, *IMAGE)).astype(np.float32))

@@ -232,7 +232,7 @@ def test_there_are_files_of_other_programs():
 
 def test_every_unsupported_operator_is_listed():
     nodes = [
-        node("ConvTranspose", "x w", "1", name="first"),
+        node("DeformConv", "x w", "1", name="first"),
         node("Relu", "1", "2"),
         node("Gemm", "2 w", "3"),
         onnx.helper.make_node("Mystery", ["3"], ["4"], domain="com.example"),
@@ -243,7 +243,7 @@ def test_every_unsupported_operator_is_listed():
         cr.from_onnx(model(nodes, {"w": np.ones((4, 3), np.float32)}))
     assert str(caught.value).splitlines() == [
         "what these operators compute is not supported:",
-        "  ConvTranspose 'first': no known operator",
+        "  DeformConv 'first': no known operator",
         "  com.example.Mystery that makes '4': no known operator",
         "  Sin 'last': no known operator",
         "  Softmax that makes 'y': no known operator",

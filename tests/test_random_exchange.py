@@ -14,7 +14,7 @@ from chainrule.interop.onnx_export import onnx_bytes
 pytest.importorskip("onnxruntime")
 
 ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "leaky_relu", "softmax", "swish"]
-NETWORKS = 50
+NETWORKS = 100
 
 
 def pick(rng, *values):
