@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // y = x * factor, where a factor is 0 with the probability `rate` and else 1 / (1 - rate). A factor
-// depends on the seed, the layer, the step, the row in the batch and the column alone, so threads
-// draw the same numbers however they share the rows out.
+// depends on the seed, the layer, the step, the row in the batch, or with its position, and the
+// column alone, so threads draw the same numbers however they share the rows out.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -14,7 +14,8 @@ namespace chainrule::engine {
 namespace {
 
 /// Reference: Srivastava et al., "Dropout", JMLR 15, 2014 (inverted: the scaling happens in
-/// training).
+/// training). A row of factors is for one position, or per channel for `shared_` of them, all of a
+/// row of the batch.
 template <class T>
 class DropoutStage final : public Stage<T> {
  public:
@@ -22,17 +23,18 @@ class DropoutStage final : public Stage<T> {
       : kernels_(c.kernels),
         random_(c.random),
         columns_(c.inputs),
+        shared_(dropout.per_channel ? c.shapes[0].positions() : 1),
         rate_(dropout.rate),
         schedule_(dropout.rate_schedule),
-        factors_(c.backward ? c.rows * row_stride<T>(c.inputs) : 0) {}
+        factors_(c.backward ? c.rows / shared_ * row_stride<T>(c.inputs) : 0) {}
 
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }
 
   // y = x factors
-  // x, factors_, y: rows x columns. A word of 32 random bits below rate 2^32 drops an entry. The
-  // stream of words is the layer's and the step's, and the factors are kept for the backward pass.
-  // A rate of 0 draws none.
+  // x, y: rows x columns, factors_: (rows / shared_) x columns. A word of 32 random bits below
+  // rate 2^32 drops an entry. The stream of words is the layer's and the step's, and the factors
+  // are kept for the backward pass. A rate of 0 draws none.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
@@ -44,19 +46,20 @@ class DropoutStage final : public Stage<T> {
     const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate, 32));
     kernels_.dropout_factors(
         {step.seed + random_.offset, static_cast<std::uint32_t>(RandomUse::dropout),
-         random_.number << 48 | step.number, threshold, rows.begin, rows.end, columns_},
+         random_.number << 48 | step.number, threshold, rows.begin / shared_, rows.end / shared_,
+         columns_},
         static_cast<T>(1.0 / (1.0 - rate)), factors_.data(), this->x.stride);
-    kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
+    multiply(this->x, rows, this->y);
   }
 
   // dx = dy factors
-  // dy, factors_, dx: rows x columns
+  // dy, dx: rows x columns, factors_: (rows / shared_) x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
     if (rate_in(step) > 0.0) {
-      kernels_.multiply(this->dy.row(rows.begin), factors(rows), this->dx.row(rows.begin), size);
+      multiply(this->dy, rows, this->dx);
     } else {
       std::copy_n(this->dy.row(rows.begin), size, this->dx.row(rows.begin));
     }
@@ -70,11 +73,24 @@ class DropoutStage final : public Stage<T> {
     if (!schedule_) return rate_;
     return rate_ * std::min(1.0, schedule_->rate(step.schedule_step, step.steps_per_epoch));
   }
-  T* factors(Range rows) { return factors_.data() + rows.begin * this->x.stride; }
+
+  // from, to: rows x columns; to = from factors
+  void multiply(const Tensor<T>& from, Range rows, const Tensor<T>& to) const {
+    const std::int64_t stride = from.stride;
+    if (shared_ == 1) {
+      kernels_.multiply(from.row(rows.begin), factors_.data() + rows.begin * stride,
+                        to.row(rows.begin), rows.size() * stride);
+      return;
+    }
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+      kernels_.multiply(from.row(row), factors_.data() + row / shared_ * stride, to.row(row),
+                        stride);
+  }
 
   const kernels::KernelTable<T>& kernels_;
   RandomPlace random_;
   std::int64_t columns_;
+  std::int64_t shared_;
   double rate_;
   std::optional<Schedule> schedule_;
   Buffer<T> factors_;
