@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "chainrule/convolution_layers.hpp"
-#include "chainrule/recurrent_layers.hpp"
+#include "chainrule/shape_layers.hpp"
 #include "engine/multiply_adds.hpp"
 #include "networks.hpp"
 

@@ -13,6 +13,7 @@
 #include "chainrule/config.hpp"
 #include "chainrule/convolution_layers.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/shape_layers.hpp"
 #include "chainrule/trainer.hpp"
 #include "engine/compiled_loss.hpp"
 #include "engine/optimizer/step_bounds.hpp"

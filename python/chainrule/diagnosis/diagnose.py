@@ -294,7 +294,7 @@ def _column_names(net: Any, inputs: list[_Input]) -> list[str]:
     names = net.feature_names or []
     if not isinstance(names, dict):
         return list(names) if len(names) == inputs[0].columns else []
-    told = []
+    told: list[str] = []
     for each in inputs:
         known = names.get(each.name, [])
         places = [f"{each.name}[{column}]" for column in range(each.columns)]

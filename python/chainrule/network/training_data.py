@@ -152,6 +152,7 @@ def rows_of(net: Compiled, data: Dataset) -> Any:
         return _stream(net, data)
     rows = data._once(_reads(net, data), lambda: net._rows_wherever(data.x))
     if len(rows) != len(data):
+        assert net._graph is not None
         raise ValueError(
             f"x has a list of {len(rows)} arrays of {len(data)} rows, and not one for each input "
             f"({', '.join(node.name for node in net._graph.inputs)}); sequences that all have one "
