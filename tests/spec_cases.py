@@ -37,6 +37,7 @@ CHANGED: list[tuple[Spec, str]] = [
         layers.Dropout(0.25, rate_schedule=schedules.FlatCosine(1, 9)),
         "Dropout(0.25, rate_schedule=FlatCosine(1.0, 9.0))",
     ),
+    (layers.Dropout(0.25, per_channel=True), "Dropout(0.25, per_channel=True)"),
     (
         layers.ParametricActivation("mish", initial_alpha=0.5),
         "ParametricActivation('mish', initial_alpha=0.5)",

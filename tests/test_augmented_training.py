@@ -233,6 +233,44 @@ def test_rows_that_are_no_images_are_refused() -> None:
     assert weights(net) == before
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_layers_in_a_row_that_flatten_images(scaled: bool, tmp_path: Path) -> None:
+    first = [cr.Rescaling(1 / 255)] if scaled else []
+    tail = [cr.Flatten(), cr.Dense(20, activation="relu"), cr.Dropout(0.2), cr.Dense(4)]
+    flat = cr.Sequential([*first, *tail], seed=2)
+    flat.build(108)
+    told, pixels = cr.Sequential([cr.Input((9, 12)), *first, *tail], seed=2), cr.Input((9, 12))
+    h: Any = pixels
+    for layer in [*first, *tail]:
+        h = layer(h)
+    graph = cr.Network(pixels, h, seed=2)
+    for x in (X, X.reshape(70, -1), X[..., None]):
+        for net in (flat, told):
+            net.fit(x, Y, **FIT)  # without augmentation the shape changes no bit
+        assert weights(told) == weights(flat)
+        graph.fit(x, Y, **FIT)
+    for net in (told, graph):
+        net.fit(X, Y, augment=CHANGES, **FIT)
+    assert weights(told) == weights(graph) != weights(flat)
+    with pytest.raises(ValueError, match=r"got one of shape \(108,\)"):
+        flat.fit(X, Y, augment=CHANGES, **FIT)
+    told.save(tmp_path / "net.safetensors")
+    again = cr.load(tmp_path / "net.safetensors")
+    assert isinstance(again, cr.Sequential)
+    for net in (told, again):
+        net.fit(X, Y, augment=CHANGES, **FIT)
+    assert weights(again) == weights(told)
+    assert repr(told).startswith("Sequential([Input((9, 12)), ")
+
+
+def test_other_layers_before_flatten_read_flat_rows() -> None:
+    """As ever: of these the axes would be another layer's, or other random numbers."""
+    for layer in (cr.Dense(3), cr.Normalization(), cr.Dropout(0.5)):
+        net = cr.Sequential([cr.Input((9, 12)), layer, cr.Flatten(), cr.Dense(4)], seed=2)
+        assert net._graph is not None
+        assert net._graph.inputs[0].shape == (108,)
+
+
 def test_categories_are_refused() -> None:
     i = cr.Input((3, 4))
     net = cr.Network(i, cr.Dense(2)(cr.CategoryEncoding(12)(i)))

@@ -128,7 +128,7 @@ def test_checks_are_paid_once(monkeypatch: pytest.MonkeyPatch):
     def checked_again(*_: object, **__: object) -> None:
         raise AssertionError("checked again")
 
-    monkeypatch.setattr("chainrule.network.training_data.prepare_targets", checked_again)
+    monkeypatch.setattr("chainrule.network.training_targets.prepare_targets", checked_again)
     monkeypatch.setattr("chainrule.network.reading.as_rows", checked_again)
     reading = "chainrule.network.reading.Reading"
     monkeypatch.setattr(f"{reading}._takes_targets_in_place", checked_again)

@@ -103,6 +103,73 @@ def test_sick_graphs() -> None:
     assert "learning_rate_too_low" in kinds(slow)
 
 
+def sequences(time: int = 20) -> tuple:
+    """Rows of 4 features over time, each with a scale of its own, and labels that follow them."""
+    x = np.random.default_rng(1).normal(size=(200, time, 4))
+    return x, (x[:, -3:, 0].sum(axis=1) > 0).astype(int)
+
+
+def test_columns_of_sequences_are_features() -> None:
+    steps = cr.Input((20, 4), name="steps")
+    net = cr.Network(steps, cr.Dense(2)(cr.GRU(8)(steps)), seed=0)
+    x, y = sequences()
+    # Of a single step alone, which is no fault of the feature.
+    x[:, 0, 1], x[:, 5, 2] = 3.0, x[:, 5, 3]
+    healthy = net.diagnose(x, y, loss="cross_entropy", optimizer=cr.Adam(1e-2))
+    assert kinds(healthy) == []
+    assert (healthy.data.columns, healthy.data.constant) == (4, [])
+    assert healthy.data.largest_scale == pytest.approx(np.sqrt((x[..., 1] ** 2).mean()), rel=1e-6)
+    assert str(healthy).startswith("200 rows of shape (20, 4), 2 classes; loss")
+    x[:, :, 2] = x[:, :, 3]
+    x[:, :, 1] = 7.0
+    x[9, 4, 0] = np.nan
+    report = net.diagnose(x, y, loss="cross_entropy", optimizer=cr.Adam(1e-2))
+    assert report.data.constant == [1]
+    assert report.data.duplicated == [(2, 3)]
+    assert report.data.not_finite == [0]
+    assert kinds(report) == ["not_finite", "duplicated_columns"]
+    assert "x has NaN or infinity in column 0, which" in report.findings[0].text
+    assert "1 columns repeat others: 3 = 2" in report.findings[1].text
+    x = 1e3 * sequences()[0]
+    assert "unscaled_inputs" in kinds(net.diagnose(x, y, loss="cross_entropy"))
+
+
+def test_columns_of_images_are_channels_unless_they_are_flattened() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(120, 6, 5, 3)), np.arange(120) % 2
+    x[:, :, 0] = 0.0  # pixels that never vary, of channels that do
+    x[..., 2] = -1.0
+    image = cr.Input((6, 5, 3))
+    net = cr.Network(image, cr.Dense(2)(cr.Flatten()(cr.Conv2D(4, 3)(image))), seed=0)
+    data = net.diagnose(x, y, loss="cross_entropy").data
+    assert (data.columns, data.constant) == (3, [2])
+    scaled = cr.Normalization()(image)
+    net = cr.Network(image, cr.Dense(2)(cr.Flatten()(cr.Conv2D(4, 3)(scaled))), seed=0)
+    data = net.diagnose(x, y, loss="cross_entropy").data
+    assert data.largest_scale == pytest.approx(1.0, rel=1e-3)
+    flat = cr.Sequential([cr.Input((6, 5, 3)), cr.Flatten(), cr.Dense(2)], seed=0)
+    data = flat.diagnose(x, y, loss="cross_entropy").data
+    constant = np.flatnonzero((x == x[:1]).all(axis=0).reshape(-1)).tolist()
+    assert (data.columns, data.constant) == (90, constant)
+    assert len(constant) == 6 * 2 + 6 * 5
+
+
+def test_columns_of_several_inputs_are_counted_on() -> None:
+    steps, more = cr.Input((20, 4), name="steps"), cr.Input(2, name="more")
+    net = cr.Network([steps, more], cr.Dense(2)(cr.Concatenate()([cr.GRU(8)(steps), more])), seed=0)
+    x, y = sequences()
+    given = {"steps": x, "more": np.random.default_rng(3).normal(size=(200, 2))}
+    given["more"][:, 1] = 5.0
+    given["more"][3, 0] = np.inf
+    data = net.diagnose(given, y, loss="cross_entropy").data
+    assert (data.columns, data.constant, data.not_finite) == (6, [5], [4])
+    net.feature_names = {"more": ["width", "height"]}
+    text = str(net.diagnose(given, y, loss="cross_entropy"))
+    assert "in column 'width', which fit refuses" in text
+    assert "200 rows" not in text  # one of them is not finite
+    assert "199 rows of shape (20, 4), (2,), 2 classes" in text
+
+
 def test_residual_connections_carry_what_a_chain_of_sigmoids_does_not() -> None:
     x, label, loss = graph_data(residual)
     chain = [cr.Input(20), *(cr.Dense(16, activation="sigmoid") for _ in range(24)), cr.Dense(3)]

@@ -113,6 +113,8 @@ LAYERS = [
     [cr.Reshape((3, 4)), cr.Take((1, 3, 1))],
     [cr.GaussianNoise(0.3)],
     [cr.Reshape((3, 4)), cr.Dropout(0.3), cr.PReLU(), cr.LayerNormalization(), cr.Flatten()],
+    [cr.Reshape((3, 4)), cr.Dropout(0.3, per_channel=True)],
+    [cr.Reshape((2, 2, 3)), cr.Dropout(0.3, per_channel=True), cr.Dense(2, "tanh")],
 ]
 
 

@@ -109,7 +109,7 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         "conv2d_transpose": {"weight_initializer"},
         "depthwise_conv2d": {"weight_initializer"},
         "embedding": {"columns"},
-        "dropout": {"rate_schedule"},
+        "dropout": {"rate_schedule", "per_channel"},
         "scale": {"scale_initializer"},
         "average": {"independent"},
         "average_pooling": {"strides"},

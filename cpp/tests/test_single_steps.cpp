@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "chainrule/config.hpp"
+#include "chainrule/convolution_layers.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/shape_layers.hpp"
 #include "chainrule/trainer.hpp"
 #include "engine/compiled_loss.hpp"
 #include "engine/optimizer/step_bounds.hpp"
@@ -130,6 +132,36 @@ TEST_CASE("bounds of gradients hold, whatever the layers and however the rows ar
   check({dense(6), PReLU(), dense(3)}, table, InputSparsity::dense);
   // Rows without padding, of whose norm a piece is more than one.
   check({dense(48, Act::tanh), dense(2048, Act::tanh), dense(16)}, table, InputSparsity::dense);
+}
+
+// All rows but the last are zeros: what is read of it lies behind as many rows as are written.
+TEST_CASE("bounds of gradients hold for layers that change the number of positions") {
+  constexpr std::int64_t rows = 4, inputs = 32;
+  std::vector<double> x(static_cast<std::size_t>(rows * inputs), 0.0);
+  for (std::size_t i = x.size() - inputs; i < x.size(); ++i) x[i] = 1e4 + static_cast<double>(i);
+  const RowsView table = view(x.data(), rows, inputs);
+  Conv1D sequence(3, {2});
+  sequence.strides = {4};
+  Conv2D image(3, {2});
+  image.strides = {2};
+  DepthwiseConv2D channels({2});
+  channels.strides = {2};
+  Conv2DTranspose larger(3, {2});
+  larger.strides = {3};
+  const AnyLayer relu = ActivationLayer("relu");  // behind which positions are rows of a tensor
+  const Layers all[] = {
+      {Reshape({16, 2}), relu, sequence, Flatten()},
+      {Reshape({4, 4, 2}), relu, image, Flatten()},
+      {Reshape({4, 4, 2}), relu, channels, Flatten()},
+      {Reshape({4, 4, 2}), relu, larger, Flatten()},
+  };
+  for (const Layers& layers : all) {
+    CAPTURE(layers[2]->config().kind);
+    const Gradients found = gradients_of(layers, table, InputSparsity::dense);
+    CHECK(found.largest > 0.0);
+    CHECK(found.bound >= found.largest);
+    CHECK(found.bound < 1e4 * found.largest);
+  }
 }
 
 TEST_CASE("no step makes a weight larger than its bound") {

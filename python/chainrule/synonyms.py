@@ -153,6 +153,12 @@ ATTRIBUTES: Mapping[str, str] = {
     "CosineDecay": "it is schedules.Cosine",
     "CrossEntropyLoss": "it is losses.CrossEntropy",
     "DataLoader": "not needed: fit takes whole arrays or a Dataset and cuts the batches",
+    **_by_synonym(
+        {
+            "it is Dropout(rate, per_channel=True)": "Dropout1d Dropout2d SpatialDropout1D "
+            "SpatialDropout2D"
+        }
+    ),
     "ELU": 'it is activation="elu"',
     "ElasticTransform": "it is augment.ElasticDeformation",
     "ExponentialDecay": "it is schedules.Exponential",

@@ -220,6 +220,29 @@ BREAKS: list[tuple[str, str, str]] = [
         "for (int i = 0; i < half; ++i) terms[i] += terms[i + half];",
         "for (int i = 0; i < half; ++i) terms[i] += terms[i + 1];",
     ),
+    ("engine/stages/dropout.cpp", "dropout.per_channel ? c.shapes[0].positions() : 1", "1"),
+    ("engine/stages/dropout.cpp", "row / shared_ * stride", "row % shared_ * stride"),
+    # Convolutions.
+    (
+        "engine/stages/convolution.cpp",
+        "input_gradient_.run(step.rows_of(slice), this->bias(), this->x.data, this->y.data,",
+        "input_gradient_.run(step.rows_of(slice), nullptr, this->x.data, this->y.data,",
+    ),
+    (
+        "engine/stages/convolution.cpp",
+        "if (!this->dx.data && this->forward_.form().is_copied()) {",
+        "if (false) {",
+    ),
+    (
+        "engine/multiply_adds.cpp",
+        "convolution->is_transposed() ? inputs[0] : node.shape;",
+        "node.shape;",
+    ),
+    (
+        "engine/plan.cpp",
+        "norm_of(kernels_, stage.x, rows * stage.x.positions)",
+        "norm_of(kernels_, stage.x, all)",
+    ),
     # Products.
     (
         "kernels/multiply.hpp",

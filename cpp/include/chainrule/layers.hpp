@@ -101,19 +101,23 @@ class CHAINRULE_API ParametricActivation final : public TrainedLayer {
   void check_activation() const;
 };
 
-/// In training zeroes each value with probability `rate` and scales the rest by 1 / (1 - rate);
-/// identity in inference. With a schedule the rate is multiplied by its value, 1 at most; in passes
-/// by hand each step counts as an epoch of it.
+/// In training zeroes each value, or with `per_channel` all positions of a channel together, with
+/// probability `rate` and scales the rest by 1 / (1 - rate); identity in inference. With a schedule
+/// the rate is multiplied by its value, 1 at most; in passes by hand each step counts as an epoch
+/// of it.
 ///
-/// Reference: Srivastava et al., "Dropout: a simple way to prevent neural networks from
-/// overfitting", JMLR 2014.
+/// References: Srivastava et al., "Dropout: a simple way to prevent neural networks from
+/// overfitting", JMLR 2014; per channel Tompson et al., "Efficient object localization using
+/// convolutional networks", CVPR 2015.
 class CHAINRULE_API Dropout final : public Layer {
  public:
   double rate = 0.5;                      // in [0, 1)
   std::optional<Schedule> rate_schedule;  // any but reduce_on_plateau
+  bool per_channel = false;               // the last axis of a row has the channels
 
   Dropout() = default;
-  explicit Dropout(double rate_) : rate(rate_) {}
+  explicit Dropout(double rate_, bool per_channel_ = false)
+      : rate(rate_), per_channel(per_channel_) {}
   static Dropout from_config(const Config& config);
 
   std::string_view kind() const override { return "dropout"; }

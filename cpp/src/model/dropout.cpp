@@ -11,6 +11,7 @@ template <class Visit, class Self>
 static void visit_fields(Visit& visit, Self& self) {
   visit("rate", self.rate, model::half_open_fraction);
   visit("rate_schedule", self.rate_schedule);
+  visit("per_channel", self.per_channel);
 }
 
 Dropout Dropout::from_config(const Config& config) {
@@ -20,7 +21,12 @@ Dropout Dropout::from_config(const Config& config) {
   return dropout;
 }
 
-Config Dropout::config() const { return model::write_fields(kind(), *this); }
+Config Dropout::config() const {
+  Config config = model::write_fields(kind(), *this);
+  // Files without it stay readable for versions that do not know it.
+  if (!per_channel) config.options.pop_back();
+  return config;
+}
 
 Shape Dropout::output_shape(const std::vector<Shape>& inputs) const {
   if (rate_schedule) model::check_step_schedule(kind(), "rate_schedule", *rate_schedule);

@@ -11,8 +11,8 @@ Examples
 --------
 >>> import chainrule as cr
 >>> x, y = cr.data.load_digits()
->>> pixels = cr.Input((8, 8))
->>> net = cr.Network(pixels, cr.Dense(10)(cr.Rescaling(1 / 16)(cr.Flatten()(pixels))), seed=0)
+>>> layers = [cr.Rescaling(1 / 16), cr.Flatten(), cr.Dense(10)]
+>>> net = cr.Sequential([cr.Input((8, 8)), *layers], seed=0)
 >>> history = net.fit(
 ...     x, y, loss="cross_entropy", verbose=0, augment=[cr.augment.RandomShift(1)]
 ... )

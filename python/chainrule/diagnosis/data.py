@@ -28,10 +28,16 @@ __all__ = ["DataMeasures", "measure_data", "sample"]
 
 @dataclass(frozen=True)
 class DataMeasures:
-    """What was measured of the rows."""
+    """What was measured of the rows.
+
+    Columns are those of the last axis, features or channels, over all positions of sequences and
+    images; those of several inputs are counted on from one to the next.
+    """
 
     rows: int
     columns: int
+    shapes: list[tuple[int, ...]]
+    """That of a row of each input."""
     not_finite: list[int]
     """Columns with NaN or infinity."""
     constant: list[int]
@@ -108,8 +114,10 @@ def _taken(y: Any, indices: NDArray[np.int64]) -> Any:
 
 
 def measure_data(
-    x: NDArray[Any],
-    scaled: NDArray[Any],
+    rows: int,
+    shapes: list[tuple[int, ...]],
+    tables: Sequence[NDArray[Any]],
+    scaled: Sequence[NDArray[Any]],
     targets: Sequence[tuple[Any, Loss, int]],
     not_finite: list[int],
 ) -> DataMeasures:
@@ -117,9 +125,13 @@ def measure_data(
 
     Parameters
     ----------
-    x : ndarray of shape (rows, inputs)
-        As given, all inputs beside each other.
-    scaled : ndarray of shape (rows, columns)
+    rows : int
+        How many there are.
+    shapes : list of tuple of int
+        Of a row of each input.
+    tables : sequence of ndarray of shape (rows * positions, columns)
+        The rows of each input, as given.
+    scaled : sequence of ndarray of shape (rows * positions, columns)
         As they reach the first layers with weights.
     targets : sequence of (ndarray, Loss, int)
         For each output its targets as the core takes them, what compares them, and its columns.
@@ -127,9 +139,10 @@ def measure_data(
     not_finite : list of int
         Columns where other rows were not finite.
     """
-    varies = (x != x[:1]).any(axis=0)
-    scales = np.sqrt(np.mean(np.square(scaled, dtype=np.float64), axis=0))
-    moving = scales[(scaled != scaled[:1]).any(axis=0)]
+    varies = _varies(tables)
+    means = [np.mean(np.square(table, dtype=np.float64), axis=0) for table in scaled]
+    scales = np.sqrt(np.concatenate(means))
+    moving = scales[_varies(scaled)]
     shares: NDArray[np.float64] | None = None
     target_scale: float | None = None
     for y, loss, outputs in targets:
@@ -142,11 +155,12 @@ def measure_data(
             scale = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
             target_scale = max(scale, target_scale or 0.0)
     return DataMeasures(
-        rows=len(x),
-        columns=x.shape[1],
+        rows=rows,
+        columns=len(varies),
+        shapes=shapes,
         not_finite=not_finite,
         constant=np.flatnonzero(~varies).tolist(),
-        duplicated=_duplicated(x, varies),
+        duplicated=_duplicated(tables, varies),
         largest_scale=float(scales.max(initial=0.0)),
         smallest_scale=float(moving.min(initial=np.inf)),
         class_shares=shares,
@@ -154,14 +168,20 @@ def measure_data(
     )
 
 
-def _duplicated(x: NDArray[Any], varies: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _varies(tables: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    return np.concatenate([(table != table[:1]).any(axis=0) for table in tables])
+
+
+def _duplicated(tables: Sequence[NDArray[Any]], varies: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the columns that equal an earlier one, with that; constant ones are no news."""
+    owners = [(table, column) for table in tables for column in range(table.shape[1])]
     first: dict[bytes, int] = {}
     found = []
-    for column in np.flatnonzero(varies):
-        content = np.ascontiguousarray(x[:, column]).tobytes()
+    for place in np.flatnonzero(varies).tolist():
+        table, column = owners[place]
+        content = np.ascontiguousarray(table[:, column]).tobytes()
         if content in first:
-            found.append((first[content], int(column)))
+            found.append((first[content], place))
         else:
-            first[content] = int(column)
+            first[content] = place
     return found

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -133,9 +134,11 @@ class Diagnosis:
     def _about(self) -> str:
         shares = self.data.class_shares
         classes = "" if shares is None else f", {len(shares)} classes"
-        return (
-            f"{self.data.rows} rows of {self.data.columns} columns{classes}; loss {self.loss:.4g}"
-        )
+        shapes = self.data.shapes
+        of = f"{self.data.columns} columns"
+        if any(len(shape) > 1 for shape in shapes):
+            of = f"shape {', '.join(map(str, shapes))}"
+        return f"{self.data.rows} rows of {of}{classes}; loss {self.loss:.4g}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
@@ -217,13 +220,22 @@ def diagnose(
     core = patient._built_core()
     tables = values if isinstance(values, list) else [np.ascontiguousarray(values)]
     values = tables if isinstance(values, list) else tables[0]
-    scaled = np.concatenate(_reaching_weights(patient, tables), axis=1)
+    inputs = [_Input(patient, node) for node in patient._graph.inputs]
+    scaled = [each.reaching_weights(table) for each, table in zip(inputs, tables, strict=True)]
     ends = zip(y_values, chosen.losses, chosen.columns, strict=True) if several else None
     of_outputs = [*ends] if ends else [(np.ascontiguousarray(y_values), chosen, core.outputs)]
-    data = measure_data(np.concatenate(tables, axis=1), scaled, of_outputs, not_finite)
+    data = measure_data(
+        len(tables[0]),
+        [each.shape for each in inputs],
+        [each.by_position(table) for each, table in zip(inputs, tables, strict=True)],
+        scaled,
+        of_outputs,
+        _columns_of(inputs, not_finite),
+    )
     measures, value = measure_layers(core.copy(), patient._graph, values, y_values, chosen, by)
-    findings = data_findings(data, _column_names(net, tables))
-    findings += layer_findings(measures, root_mean_square(scaled), value)
+    findings = data_findings(data, _column_names(net, inputs))
+    reaching = np.concatenate([each.reshape(-1) for each in scaled])
+    findings += layer_findings(measures, root_mean_square(reaching), value)
     trial, curvature = None, None
     if np.isfinite(value):
         trial = try_rate(core, values, y_values, chosen, by, batch_size)
@@ -232,30 +244,59 @@ def diagnose(
     return Diagnosis(findings, measures, data, trial, curvature, value)
 
 
-def _column_names(net: Any, tables: list[Any]) -> list[str]:
+class _Input:
+    """An input, with the columns that are measured: of rows of several axes the last one's."""
+
+    def __init__(self, net: Any, node: Any) -> None:
+        self.name = node.name
+        self._net = net
+        self._end = node.name  # of the scaling that it begins with
+        readers = [each for each in net._graph.nodes if node.name in each.inputs]
+        self._codes = any(isinstance(each.layer, CategoryEncoding | Embedding) for each in readers)
+        while len(readers) == 1 and readers[0].layer.kind in _SCALING:
+            self._end = readers[0].name
+            readers = [each for each in net._graph.nodes if self._end in each.inputs]
+        flat = self._codes or all(each.layer.kind in ("flatten", "reshape") for each in readers)
+        self.numbers = math.prod(node.shape)
+        self.shape = (self.numbers,) if flat else node.shape
+
+    @property
+    def columns(self) -> int:
+        return int(self.shape[-1])
+
+    def by_position(self, table: Any) -> Any:
+        """Return rows (rows, inputs) as (rows * positions, columns)."""
+        return table.reshape(-1, self.columns)
+
+    def reaching_weights(self, table: Any) -> Any:
+        """Return the same behind the scaling; categories as ones."""
+        if self._codes:
+            return np.ones((len(table), 1))
+        if self._end == self.name:
+            return self.by_position(table)
+        scaled = self._net.subnetwork(self._end).predict(table)
+        flat = len(self.shape) == 1
+        return scaled.reshape(len(table), -1) if flat else scaled.reshape(-1, scaled.shape[-1])
+
+
+def _columns_of(inputs: list[_Input], flat: list[int]) -> list[int]:
+    """Return which columns are meant by those of all inputs' flat rows, side by side."""
+    found, first, begin = set(), 0, 0
+    for each in inputs:
+        end = begin + each.numbers
+        found |= {first + (place - begin) % each.columns for place in flat if begin <= place < end}
+        first, begin = first + each.columns, end
+    return sorted(found)
+
+
+def _column_names(net: Any, inputs: list[_Input]) -> list[str]:
     """Return names of the columns of all inputs side by side; nothing where there are none."""
     names = net.feature_names or []
     if not isinstance(names, dict):
-        return list(names)
-    told = []
-    for entry, rows in zip(net._graph.inputs, tables, strict=True):
-        places = [f"{entry.name}[{column}]" for column in range(rows.shape[1])]
-        told += names.get(entry.name, places)
+        return list(names) if len(names) == inputs[0].columns else []
+    told: list[str] = []
+    for each in inputs:
+        known = names.get(each.name, [])
+        places = [f"{each.name}[{column}]" for column in range(each.columns)]
+        told += known if len(known) == each.columns else places
     return told
-
-
-def _reaching_weights(net: Any, tables: list[Any]) -> list[Any]:
-    """Return the rows of each input behind the scaling it begins with; categories as ones."""
-    reaching = []
-    for entry, rows in zip(net._graph.inputs, tables, strict=True):
-        end = entry.name
-        readers = [node for node in net._graph.nodes if end in node.inputs]
-        if any(isinstance(node.layer, CategoryEncoding | Embedding) for node in readers):
-            reaching.append(np.ones((len(rows), 1)))
-            continue
-        while len(readers) == 1 and readers[0].layer.kind in _SCALING:
-            end = readers[0].name
-            readers = [node for node in net._graph.nodes if end in node.inputs]
-        scaled = rows if end == entry.name else net.subnetwork(end).predict(rows)
-        reaching.append(scaled.reshape(len(rows), -1))
-    return reaching

@@ -67,7 +67,7 @@ def check_axes(x: object, shape: tuple[int, ...], *, name: str = "x") -> None:
         axes = "height, width, channels" if len(shape) == 3 else "time, features"
         raise ValueError(
             f"{name} has shape {given}, channels first; {reads}, ({axes}): pass "
-            f"np.moveaxis({name}, 1, -1)"
+            f"np.ascontiguousarray(np.moveaxis({name}, 1, -1))"
         )
     if math.prod(given[1:]) != math.prod(shape) and _extents(given) == _extents(shape):
         raise ValueError(

@@ -44,6 +44,15 @@ def is_plain(value: object) -> TypeGuard[NDArray[Any]]:
     return type(value) is np.ndarray and value.dtype.kind in "biuf"
 
 
+def read_only(array: Any) -> Any:
+    """Return an array that cannot be written through; other things as they are."""
+    if type(array) is not np.ndarray:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def is_sparse(value: object) -> bool:
     """Whether `value` is a sparse matrix or array of SciPy, or behaves like one."""
     return hasattr(value, "tocsr")
@@ -166,6 +175,12 @@ def _reject_columns_of_no_numbers(value: Any, name: str) -> None:
 
 
 def _reject_ragged(rows: Sequence[Any], name: str) -> None:
+    shapes = [getattr(row, "shape", ()) for row in rows]
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0] and len(shape) > 1 and len(shapes[0]) > 1:
+            raise ValueError(
+                f"{name} is ragged: {name}[{i}] has shape {shape} but {name}[0] has {shapes[0]}"
+            )
     lengths = [_length(row) for row in rows]
     for i, length in enumerate(lengths):
         if length != lengths[0]:

@@ -14,7 +14,6 @@ from chainrule import _core
 from chainrule.inputs.class_labels import class_names_in, labels_by_name, text_in
 from chainrule.inputs.column_names import column_names, order_by_name, refuse_twice
 from chainrule.inputs.containers import is_plain
-from chainrule.inputs.several import by_name
 from chainrule.names import unknown_name
 
 CoreNetwork = _core.Network32 | _core.Network64
@@ -189,13 +188,17 @@ class Named(ABC):
 
     def _learn_feature_names(self, x: Any) -> None:
         """Take over the names of a frame's columns where the network has none."""
-        parts, x = self._named_parts("feature_names"), self._only(x)
+        parts = self._named_parts("feature_names")
         if not parts:
-            self._learn_names("feature_names", None, column_names(x), "x")
-        elif isinstance(x, Mapping | list | tuple):
-            for part, table in zip(parts, by_name("x", "input", x, parts), strict=True):
-                name = f"x[{part!r}]"
-                self._learn_names("feature_names", part, column_names(table, name=name), name)
+            self._learn_names("feature_names", None, column_names(self._only(x)), "x")
+            return
+        # Lists of sequences stand for two inputs, and have no names.
+        listed = isinstance(x, list | tuple) and len(x) == len(parts)
+        given = dict(zip(parts, x, strict=True)) if listed else x
+        for part in parts if isinstance(given, Mapping) else ():
+            name = f"x[{part!r}]"
+            names = column_names(given.get(part), name=name)
+            self._learn_names("feature_names", part, names, name)
 
     def _learn_class_names(self, found: Any) -> None:
         """Take over names of classes, of several outputs by name, where the network has none."""

@@ -15,9 +15,10 @@ from chainrule.arguments import positive_integer
 from chainrule.inputs.arrays import as_weights, check_same_length
 from chainrule.inputs.class_labels import text_in
 from chainrule.inputs.compressed_rows import Rows, as_rows
-from chainrule.inputs.containers import as_array, as_csr, is_sparse
+from chainrule.inputs.containers import as_array, as_csr, is_sparse, read_only
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.row_numbers import row_numbers, rows_of
+from chainrule.inputs.sequences import Sequences, given_sequences, targets_of_steps
 
 if TYPE_CHECKING:
     from chainrule.inputs.streamed_rows import BatchSource, StreamedRows
@@ -39,8 +40,9 @@ class Dataset:
     Parameters
     ----------
     x : array_like of shape (rows, inputs), or mapping or sequence of such
-        As in `Sequential.fit`. A list of tables is one for each input; of sequences of different
-        length it takes what `data.pad_sequences` makes.
+        As in `Sequential.fit`. A list of arrays of one length has a table for each input, one of
+        different lengths, or with a label for each, a sequence for each row; sequences that may all
+        have one length are best given by the name of their input.
     y : array_like, or mapping or sequence of such, optional
         As in `Sequential.fit`; `predict` does without.
     sample_weight : array_like of shape (rows,), optional
@@ -83,11 +85,11 @@ class Dataset:
     ) -> None:
         if isinstance(x, Dataset):
             raise TypeError("x is a Dataset already")
-        kept, self._rows = _kept(x, "x", _features)
+        kept, self._rows = _kept(given_sequences(x, y), "x", _features)
         self._x = kept
         self._y: Any = None
         if y is not None:
-            self._y, rows = _kept(y, "y", _targets, self._rows)
+            self._y, rows = _kept(targets_of_steps(y, kept), "y", _targets, self._rows)
             check_same_length(range(self._rows), range(rows))
         elif class_weight is not None:
             raise ValueError("class_weight needs y")
@@ -96,7 +98,7 @@ class Dataset:
             weight: Any = sample_weight
             positions = np.shape(weight)[1:]
             weight = as_weights(weight, rows=self._rows, positions=positions)
-            self._sample_weight = _read_only(weight)
+            self._sample_weight = read_only(weight)
         self._class_weight = dict(class_weight) if isinstance(class_weight, dict) else class_weight
         self._source: BatchSource | None = None
         self._passes: WeakSet[StreamedRows] = WeakSet()
@@ -169,7 +171,7 @@ class Dataset:
         batches : callable or iterable
             Gives, or is, an iterable over batches (x, y) or (x, y, sample_weight), for predictions
             also (x,); each time the same rows. Of several inputs or outputs, x and y are mappings
-            or lists.
+            or lists; lists of sequences are taken as in `Sequential.fit`.
         rows : int
             Rows of an epoch. What the generator would give behind them is not asked for.
         batch_size : int, optional
@@ -259,12 +261,14 @@ class Dataset:
             return Dataset.from_generator, options
         return Dataset, (self._x, self._y, self._sample_weight, self._class_weight)
 
-    def _stream(self, inputs: list[str] | None) -> StreamedRows:
+    def _stream(
+        self, inputs: list[str] | None, read: Callable[[Any, Any, Any], Any]
+    ) -> StreamedRows:
         """Begin a pass through the generator, which `_end_passes` ends."""
         from chainrule.inputs.streamed_rows import StreamedRows  # here, since few data sets stream
 
         assert self._source is not None
-        rows = StreamedRows(self._source, inputs)
+        rows = StreamedRows(self._source, inputs, read)
         self._passes.add(rows)
         return rows
 
@@ -315,6 +319,8 @@ def _kept(
 ) -> tuple[Any, int]:
     """Return what is given in a form that stays as it is, and its number of rows."""
     parts: dict[Any, Any]
+    if isinstance(given, Sequences):
+        return given, len(given)
     if isinstance(given, Mapping) and not hasattr(given, "dtype"):
         parts = dict(given)
     elif _is_list_of_tables(given, rows):
@@ -346,6 +352,8 @@ def _is_list_of_tables(given: Any, rows: int | None) -> bool:
 
 def _features(x: Any, name: str) -> tuple[Any, int]:
     """Return rows as they are kept, and how many there are."""
+    if isinstance(x, Sequences):
+        return x, len(x)
     if is_lazy(x):
         return x, len(LazyRows(x, name=name))
     if is_sparse(x):
@@ -353,7 +361,7 @@ def _features(x: Any, name: str) -> tuple[Any, int]:
     elif isinstance(x, Sequence):
         x = as_array(x, name=name)
     rows: Rows = as_rows(x, name=name)
-    return _read_only(x), len(rows)
+    return read_only(x), len(rows)
 
 
 def _targets(y: Any, name: str) -> tuple[Any, int]:
@@ -364,13 +372,4 @@ def _targets(y: Any, name: str) -> tuple[Any, int]:
     if array.size == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     text_in(y, name=name)  # raises where there are names of classes and others
-    return _read_only(array if isinstance(y, Sequence) else y), len(array)
-
-
-def _read_only(array: Any) -> Any:
-    """Return an array that cannot be written through; other things as they are."""
-    if type(array) is not np.ndarray:
-        return array
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    return read_only(array if isinstance(y, Sequence) else y), len(array)

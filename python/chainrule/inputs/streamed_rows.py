@@ -67,12 +67,20 @@ class StreamedRows(LazyRows):
         Where the batches come from.
     names : sequence of str, optional
         The inputs, of which there are several.
+    read : callable, optional
+        What makes rows of one length of x, y and weights of a batch, and refuses other axes.
     """
 
-    def __init__(self, source: BatchSource, names: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        source: BatchSource,
+        names: list[str] | None = None,
+        read: Callable[[Any, Any, Any], Any] | None = None,
+    ) -> None:
         self.thread = threading.get_ident()
         self._source = source
         self._names = names
+        self._read = read
         self._name = "x"
         self._rows = range(source.rows)
         self._pass: Iterator[Any] | None = None
@@ -257,15 +265,16 @@ class StreamedRows(LazyRows):
             raise TypeError(
                 f"the generator gave a {kind}{size}; expected (x, y) or (x, y, sample_weight)"
             )
-        x = self._tables(given[0])
+        features, y, weight = (*given, None, None)[:3]
+        if self._read is not None:
+            features, y, weight = self._read(features, y, weight)
+        x = self._tables(features)
         rows = len(x[0])
-        y = given[1] if len(given) > 1 else None
-        weight = None
-        if len(given) == 3 and given[2] is not None:
+        if weight is not None:
             # Of outputs with several positions there may be one for each of these.
-            shape = np.shape(given[2])[1:]
+            shape = np.shape(weight)[1:]
             name = "the generator's sample_weight"
-            weight = as_weights(given[2], rows=rows, positions=shape, name=name)
+            weight = as_weights(weight, rows=rows, positions=shape, name=name)
         if hasattr(self, "_first"):
             self._check_like_first(x, y, weight)
         return _Batch(x, y, weight)

@@ -16,6 +16,7 @@ __all__ = ["as_module"]
 
 # Functions that are a module, with their underscores left out.
 _FUNCTIONS = {name.lower(): name for name in ACTIVATIONS}
+_DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d")
 
 
 def as_module(
@@ -34,8 +35,8 @@ def as_module(
         ends = dict(zip(("min", "max"), arguments[1:], strict=False)) | dict(options)
         low, high = ends.get("min"), ends.get("max")
         return nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)
-    if name == "dropout" and given.get("training") is False:
-        return nn.Dropout(given.get("p", 0.5))
+    if name in _DROPOUTS and given.get("training") is False:
+        return getattr(nn, name.capitalize())(given.get("p", 0.5))
     shaping = _shaping(name, arguments, given) or window_module(name, arguments, given)
     if shaping is not None:
         return shaping

@@ -130,7 +130,12 @@ def _piecewise_linear_embedding_modules(
 
 
 def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [nn.Dropout(node.layer.rate)]
+    layer, axes = node.layer, len(node.shape)
+    if not layer.per_channel or axes == 1:
+        return [nn.Dropout(layer.rate)]
+    if axes > 4:
+        raise ValueError(f"{node} has rows of shape {node.shape}, for which PyTorch has none")
+    return channels_first([getattr(nn, f"Dropout{axes - 1}d")(layer.rate)], axes)
 
 
 def _clip_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:

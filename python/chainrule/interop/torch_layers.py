@@ -156,6 +156,13 @@ def _dropout(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return assembly.elementwise(x, dropout)
 
 
+def _channel_dropout(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if len(x.shape) != int(_class_of(module)[-2]) + 1:
+        raise ValueError(f"drops no channels of rows of shape {x.shape}")
+    dropout = partial(assembly.layer, Dropout(module.p, per_channel=True), {})
+    return assembly.over_positions(x, dropout)
+
+
 def _flatten(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     rank = len(x.shape) + 1
     first, last = (axis + rank * (axis < 0) for axis in (module.start_dim, module.end_dim))
@@ -274,6 +281,9 @@ _MODULES = {
     "CategoryEncoding": Row(_categories),
     "Dot": Row(_dot, inputs=2),
     "Dropout": Row(_dropout),
+    "Dropout1d": Row(_channel_dropout),
+    "Dropout2d": Row(_channel_dropout),
+    "Dropout3d": Row(_channel_dropout),
     "Embedding": Row(_embedding, _rows_changed),
     "Flatten": Row(_flatten, _rows_joined),
     "GlobalAveragePooling": Row(_pool),
@@ -300,6 +310,12 @@ _MODULES["Softmax"] = Row(_softmax, _over_rows)
 _OF_POSITIONS = {name for name in WINDOW_MODULES if name[:4] == "Conv"} | RECURRENT_MODULES.keys()
 # Layers of several tensors, by the function.
 _MERGES = {merge.torch_function: kind for kind, merge in MERGES.items() if not merge.mean}
+
+
+def _class_of(module: Any) -> str:
+    """Return the class of _MODULES that a module is of, or of one derived from it."""
+    names = (base.__name__ for base in type(module).__mro__)
+    return next(name for name in names if name in _MODULES)
 
 
 def row_of(module: Any) -> Row | None:

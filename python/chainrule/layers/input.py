@@ -21,7 +21,8 @@ class Input(SymbolicTensor):
     ----------
     shape : int or tuple of int
         Number of features, or a shape with the channels last, as (height, width, channels). The
-        axes are flattened in a `Sequential` where no layer reads them.
+        axes are flattened in a `Sequential` where no layer reads them, not even a `Flatten` that
+        comes first or behind `Rescaling`.
     name : str, optional
         What the input is called where a network has several.
 

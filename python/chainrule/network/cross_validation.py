@@ -14,6 +14,7 @@ from chainrule.arguments import boolean, positive_integer, thread_count
 from chainrule.inputs.checked_data import compares_classes
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.row_numbers import row_numbers
+from chainrule.inputs.sequences import Sequences
 from chainrule.names import check_arguments
 from chainrule.network.compiled import Compiled
 from chainrule.network.fit_call import FitCall
@@ -173,7 +174,7 @@ def cross_validate(
     data = x
     if not isinstance(x, Dataset):
         weights = [options.pop(name, None) for name in ("sample_weight", "class_weight")]
-        data, y = Dataset(net._only(x), y, *weights), None
+        data, y = Dataset(net._marked_sequences(x), y, *weights), None
     assert isinstance(data, Dataset)
     chosen = _chosen_folds(net, data, folds, seed, stratify, options)
     calls = []
@@ -302,7 +303,7 @@ def _classes(net: Compiled, data: Dataset, options: dict[str, Any]) -> NDArray[n
     """Return a number for the class of each row, if the loss compares classes."""
     loss = net._chosen_loss(options.get("loss"), options.get("loss_weights"))
     y = data.y
-    if isinstance(loss, OutputLosses) or y is None or isinstance(y, dict | list):
+    if isinstance(loss, OutputLosses) or y is None or isinstance(y, dict | list | Sequences):
         return None
     values = np.asarray(y)
     if values.ndim == 2 and values.shape[1] == 1:

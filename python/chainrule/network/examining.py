@@ -33,7 +33,8 @@ def diagnose(
     It looks at the network as it is, before, after or between trainings, and changes nothing:
     at dead and saturated units, gradients that vanish or explode, scales of inputs and targets,
     imbalanced classes, at what 20 steps at the learning rate do to the loss, and for plain gradient
-    descent at the rate against the largest curvature.
+    descent at the rate against the largest curvature. Of sequences and images it looks at features
+    and channels over all positions.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ class Graph:
                 return None
             name = None if node.name == str(index) else node.name
             layers.append(Layer.from_config({**node.layer.config, "name": name}))
-        fits = len(self.nodes[0].shape) == 1 or keeps_axes(layers)
+        fits = len(self.nodes[0].shape) == 1 or keeps_axes(layers) or flattens(layers)
         return layers if fits and self.outputs == (self.nodes[-1].name,) else None
 
     @property
@@ -193,6 +193,12 @@ def keeps_axes(layers: Sequence[Layer]) -> bool:
         if layer.kind in ("flatten", "reshape"):
             break
     return False
+
+
+def flattens(layers: Sequence[Layer]) -> bool:
+    """Whether rows that may have any axes are flattened, and before that at most scaled."""
+    kinds = (layer.kind for layer in layers)
+    return next((kind for kind in kinds if kind != "rescaling"), None) == "flatten"
 
 
 def trace(inputs: Inputs, outputs: Outputs) -> Graph:

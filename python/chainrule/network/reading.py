@@ -19,7 +19,7 @@ from chainrule.inputs.data_names import Named
 from chainrule.inputs.lazy_inputs import LazyInputs
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import Several, by_name, check_parts
-from chainrule.network.sequences import padded_inputs, refuse_ragged
+from chainrule.network.sequences import marked_sequences, padded_inputs, refuse_ragged
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
@@ -168,10 +168,16 @@ class Reading(Named):
                 return by_name("x", "input", x, [name])[0]
         return x
 
-    def _padded(self, x: object) -> tuple[Any, NDArray[np.bool_] | None]:
+    def _padded(self, x: object, name: str = "x") -> tuple[Any, NDArray[np.bool_] | None]:
         """Return rows of several inputs, and the steps of sequences that a list has."""
         assert self._graph is not None
-        return padded_inputs(self._graph, lambda: self._shapes, x)
+        return padded_inputs(self._graph, lambda: self._shapes, x, name)
+
+    def _marked_sequences(self, x: object) -> Any:
+        """Return rows for a `Dataset`, which lists of sequences have to be told to."""
+        if not self._several_inputs or self._graph is None:
+            return x
+        return marked_sequences(self._graph, lambda: self._shapes, x)
 
     def _only_target(self, y: object) -> object:
         """Return what a mapping holds for an only output; other things as they are."""

@@ -4,24 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inputs.arrays import as_weights
 from chainrule.inputs.containers import as_array
-from chainrule.inputs.sequences import padded
+from chainrule.inputs.sequences import Sequences, as_sequences, is_ragged, padded
 
 if TYPE_CHECKING:
     from chainrule.network.graph import Graph
 
-__all__ = ["padded_inputs", "padded_targets", "refuse_ragged"]
+__all__ = ["marked_sequences", "padded_inputs", "padded_targets", "refuse_ragged"]
 
 Shapes = Callable[[], Mapping[str, tuple[int, ...]]]
 
 
-def padded_inputs(graph: Graph, shapes: Shapes, x: object) -> tuple[Any, NDArray[np.bool_] | None]:
+def padded_inputs(
+    graph: Graph, shapes: Shapes, x: object, name: str = "x"
+) -> tuple[Any, NDArray[np.bool_] | None]:
     """Return rows for each input, and the places of sequences of which `x` has a list.
 
     Parameters
@@ -33,6 +35,8 @@ def padded_inputs(graph: Graph, shapes: Shapes, x: object) -> tuple[Any, NDArray
     x : object
         A mapping that lacks an input of lengths and has a list for the input of their sequences; of
         a network with these two inputs alone also such a list itself.
+    name : str, default "x"
+        What errors call it.
 
     Returns
     -------
@@ -41,29 +45,15 @@ def padded_inputs(graph: Graph, shapes: Shapes, x: object) -> tuple[Any, NDArray
     inside : ndarray of bool, shape (rows, time), or None
         Which steps of the rows are those of sequences, where one input has a list.
     """
-    if isinstance(x, Mapping):
-        missing = {node.name for node in graph.inputs} - set(x)
-        if not missing:
-            return x, None
-        owners = {
-            length: steps
-            for length, steps in graph.sequence_inputs(shapes()).items()
-            if length in missing and isinstance(x.get(steps), list | tuple)
-        }
-        given = dict(x)
-    else:
-        if not isinstance(x, list | tuple) or not _may_be_sequences(x, graph):
-            return x, None
-        owners = graph.sequence_inputs(shapes())
-        given = dict.fromkeys(owners.values(), x)
+    owners = _owners(graph, shapes, x)
     if not owners:
         return x, None
+    given: dict[str, Any] = dict(x) if isinstance(x, Mapping) else {}
     made: dict[str, Any] = {}
     for length, steps in owners.items():
         if steps not in made:
-            time, *features = graph[steps].shape
-            name = f"x[{steps!r}]" if isinstance(x, Mapping) else "x"
-            made[steps] = padded(given[steps], time, name, tuple(features))
+            part, called = _part(x, steps, name)
+            made[steps] = padded(part, graph[steps].shape[0], called, graph[steps].shape)
         given[steps], given[length] = made[steps]
     if len(made) > 1:
         return given, None
@@ -71,11 +61,43 @@ def padded_inputs(graph: Graph, shapes: Shapes, x: object) -> tuple[Any, NDArray
     return given, np.arange(rows.shape[1]) < lengths
 
 
+def marked_sequences(graph: Graph, shapes: Shapes, x: Any) -> Any:
+    """Return the same with the lists that are sequences as `Sequences`, for a `Dataset`."""
+    found = {}
+    for steps in _owners(graph, shapes, x).values():
+        found[steps] = as_sequences(*_part(x, steps, "x"), graph[steps].shape)
+    if not found:
+        return x
+    return {**x, **found} if isinstance(x, Mapping) else found[steps]
+
+
+def _owners(graph: Graph, shapes: Shapes, x: Any) -> dict[str, str]:
+    """Return the inputs of lengths that x lacks, with those that it has lists of sequences for."""
+    if isinstance(x, Mapping):
+        missing = {node.name for node in graph.inputs} - set(x)
+        found = graph.sequence_inputs(shapes()) if missing else {}
+        return {
+            length: steps
+            for length, steps in found.items()
+            if length in missing and isinstance(x.get(steps), list | tuple)
+        }
+    if isinstance(x, list | tuple) and _may_be_sequences(x, graph):
+        return graph.sequence_inputs(shapes())
+    return {}
+
+
+def _part(x: Any, steps: str, name: str) -> tuple[Any, str]:
+    """Return what is given for an input, and what errors call it."""
+    return (x[steps], f"{name}[{steps!r}]") if isinstance(x, Mapping) else (x, name)
+
+
 def _may_be_sequences(x: Sequence[Any], graph: Graph) -> bool:
     """Whether a list can have sequences, and not rows for each of two inputs."""
     shapes = [node.shape for node in graph.inputs if len(node.shape) == 2]
     if len(graph.inputs) != 2 or len(shapes) != 1 or len(x) < 1:
         return False
+    if isinstance(x, Sequences):
+        return True
     # Rows would be flat, (rows, time * features), or (rows, time, features).
     time, features = shapes[0]
     return len(x) != 2 or (time > 1 and all(_shape(each)[1:] == (features,) for each in x))
@@ -89,7 +111,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def padded_targets(
-    y: Any, sample_weight: Any, inside: NDArray[np.bool_]
+    y: Any, sample_weight: Any, inside: NDArray[np.bool_], whose: str = ""
 ) -> tuple[Any, NDArray[np.float64]]:
     """Return targets of rows of one length, and weights that are 0 behind the ends of sequences.
 
@@ -100,21 +122,26 @@ def padded_targets(
     sample_weight : array-like, shape (rows,) or (rows, time), optional
     inside : ndarray of bool, shape (rows, time)
         As `padded_inputs` returns them.
+    whose : str, default ""
+        Of the arguments in errors, such as "the generator's ".
     """
     rows, time = inside.shape
     weights = inside.astype(np.float64)
     if sample_weight is not None:
-        weights *= as_weights(sample_weight, rows=rows, positions=(time,)).reshape(rows, -1)
+        name = f"{whose}sample_weight"
+        given = as_weights(sample_weight, rows=rows, positions=(time,), name=name)
+        weights *= given.reshape(rows, -1)
     if not isinstance(y, list | tuple) or len(y) != rows:
         return y, weights
     steps: list[NDArray[Any]] = []
     for i, (sequence, length) in enumerate(zip(y, inside.sum(axis=1), strict=True)):
-        each = as_array(sequence, name=f"y[{i}]")
+        each = as_array(sequence, name=f"{whose}y[{i}]")
         if len(each) not in (length, time):
-            raise ValueError(f"y[{i}] has {len(each)} steps and x[{i}] has {length}")
+            raise ValueError(f"{whose}y[{i}] has {len(each)} steps and x[{i}] has {length}")
         if steps and each.shape[1:] != steps[0].shape[1:]:
             raise ValueError(
-                f"y[{i}] has steps of shape {each.shape[1:]} and y[0] of {steps[0].shape[1:]}"
+                f"{whose}y[{i}] has steps of shape {each.shape[1:]} and y[0] of "
+                f"{steps[0].shape[1:]}"
             )
         # What stands behind the end is any target of the loss: the last one again.
         steps.append(each[np.minimum(np.arange(time), len(each) - 1)])
@@ -124,7 +151,7 @@ def padded_targets(
 def refuse_ragged(graph: Graph, shapes: Shapes, x: object, name: str, part: str | None) -> None:
     """Raise ValueError for sequences of different length where a network wants rows of one."""
     node = graph.inputs[0] if part is None else graph[part]
-    if len(node.shape) != 2 or not _is_ragged(x):
+    if len(node.shape) != 2 or not is_ragged(x):
         return
     steps = sorted({len(each) for each in x})
     owners = {} if part is None else graph.sequence_inputs(shapes())
@@ -138,8 +165,3 @@ def refuse_ragged(graph: Graph, shapes: Shapes, x: object, name: str, part: str 
     raise ValueError(
         f"{name} has sequences of different length, {steps[0]} to {steps[-1]} steps: {do}"
     )
-
-
-def _is_ragged(x: object) -> TypeGuard[Sequence[Any]]:
-    sequences = isinstance(x, list | tuple) and all(hasattr(each, "__len__") for each in x)
-    return sequences and len({len(each) for each in x}) > 1  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from chainrule.names import names_arguments
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
 from chainrule.network.first_layers import FirstLayers, first_layers
-from chainrule.network.graph import chain, keeps_axes
+from chainrule.network.graph import chain, flattens, keeps_axes
 from chainrule.network.network import Network
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Sequential(Network):
         chain(listed, (), self._input_name)  # where two of them have one name
         if given is not None:
             self._learn_axes(given.shape)
+            if flattens(listed):  # images can be augmented
+                self._input_shape = given.shape
             self.build(given.units)
 
     def _learn_axes(self, shape: tuple[int, ...]) -> None:

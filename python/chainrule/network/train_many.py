@@ -202,10 +202,14 @@ def _calls(
     """Return what is to be done for each training."""
     if isinstance(trainings, Compiled | Mapping | str) or not isinstance(trainings, Iterable):
         raise TypeError(f"trainings must be a list of networks or dicts, got {trainings!r:.80}")
-    options = dict(options)
+    options, trainings = dict(options), list(trainings)
     if x is not None and y is not None and not isinstance(x, Dataset):
         # Once, so that all selections of rows share it.
         weights = [options.pop(name, None) for name in ("sample_weight", "class_weight")]
+        first = trainings[0] if trainings else None
+        first = first.get("network") if isinstance(first, Mapping) else first
+        if isinstance(first, Compiled):
+            x = first._marked_sequences(x)
         x, y = Dataset(x, y, *weights), None
     return [
         training_call(f"trainings[{i}]", each, x, y, options) for i, each in enumerate(trainings)
@@ -234,7 +238,7 @@ def training_call(what: str, training: Any, x: Any, y: Any, options: dict[str, A
         if any(weight is not None for weight in weights) and isinstance(x, Dataset):
             x = x._weighted(*weights)
         elif not isinstance(x, Dataset) and y is not None:
-            x, y = Dataset(x, y, *weights), None
+            x, y = Dataset(net._marked_sequences(x), y, *weights), None
         if held_back is not None:
             if given.get("validation_data") is not None:
                 raise ValueError("give validation_data or validation_rows, not both")

@@ -10,28 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.inputs.arrays import as_weights, check_same_length
-from chainrule.inputs.checked_data import CheckedData, compares_classes, taken
-from chainrule.inputs.compressed_rows import Rows, as_rows, stored
-from chainrule.inputs.containers import as_array, is_plain, is_sparse
+from chainrule.inputs.checked_data import CheckedData, taken
+from chainrule.inputs.compressed_rows import as_rows, stored
+from chainrule.inputs.containers import is_sparse
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
-from chainrule.inputs.positions import prepare_positions
 from chainrule.inputs.several import Several, by_name, core_rows
-from chainrule.inputs.targets import (
-    is_balanced,
-    prepare_sparse_targets,
-    prepare_targets,
-)
+from chainrule.inputs.targets import is_balanced
 from chainrule.layers import Dense
 from chainrule.losses import Custom
 from chainrule.network.class_weights import weighed
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.sequences import padded_targets
+from chainrule.network.training_targets import (
+    labels_of,
+    positions_of,
+    targets_of,
+    targets_of_outputs,
+    weighed_positions,
+)
 
 if TYPE_CHECKING:
     from chainrule.inputs.streamed_rows import StreamedRows
     from chainrule.inputs.targets import ClassWeight
-    from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
 
 __all__ = ["make_dataset", "prepare_validation", "rows_of", "warn_of_scale"]
@@ -94,14 +95,14 @@ def make_dataset(
     core = net._built_core()
     core.check_loss(loss._core)
     shape = net._output_shape()
-    y = _labels(net, y, loss, shape, learn=learn_names)
-    targets = _targets(net, y, loss, shape, sparse=sparse)
+    y = labels_of(net, y, loss, shape, learn=learn_names)
+    targets = targets_of(net, y, loss, shape, sparse=sparse)
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:
-        each = _weighed_positions(net, loss)
+        each = weighed_positions(net, loss)
         weights = as_weights(sample_weight, rows=len(features), positions=each)
-    positions = _positions(loss, shape, targets)
+    positions = positions_of(net, loss, targets)
     data = CheckedData(features, targets, weights, None, (), positions)
     return weighed(net, data, class_weight, loss)
 
@@ -150,16 +151,23 @@ def rows_of(net: Compiled, data: Dataset) -> Any:
     if data._source is not None:
         return _stream(net, data)
     rows = data._once(_reads(net, data), lambda: net._rows_wherever(data.x))
+    if len(rows) != len(data):
+        assert net._graph is not None
+        raise ValueError(
+            f"x has a list of {len(rows)} arrays of {len(data)} rows, and not one for each input "
+            f"({', '.join(node.name for node in net._graph.inputs)}); sequences that all have one "
+            "length are given by the name of their input"
+        )
     _check_takes(net, rows)
     return rows
 
 
-def _stream(net: Compiled, data: Dataset) -> StreamedRows:
+def _stream(net: Compiled, data: Dataset, loss: Any = None) -> StreamedRows:
     """Return the rows of a generator, which are checked as they come."""
     several = (
         [node.name for node in net._graph.inputs] if net._several_inputs and net._graph else None
     )
-    rows = data._stream(several)
+    rows = data._stream(several, lambda *batch: _batch_of_generator(net, loss, *batch))
     if several is None:
         net._check_columns(rows.shape[1])
     assert net._graph is not None
@@ -174,44 +182,46 @@ def _stream(net: Compiled, data: Dataset) -> StreamedRows:
     return rows
 
 
+def _batch_of_generator(net: Compiled, loss: Any, x: Any, y: Any, sample_weight: Any) -> Any:
+    """Return what a generator gives as rows of one length, each part with axes that it may have."""
+    whose = "the generator's "
+    if not net._several_inputs:
+        x = net._only(x)
+        net._check_axes(x, f"{whose}x")
+        return x, y, sample_weight
+    x, y, sample_weight = _padded(net, x, y, sample_weight, loss, whose)
+    assert net._graph is not None
+    names = [node.name for node in net._graph.inputs]
+    for name, part in zip(names, by_name(f"{whose}x", "input", x, names), strict=True):
+        net._check_axes(part, f"{whose}x[{name!r}]", name)
+    return x, y, sample_weight
+
+
 def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> CheckedData:
     """Return the data of a generator."""
-    rows = _stream(net, data)
+    rows = _stream(net, data, loss)
     net._built_core().check_loss(loss._core, loss_weights_of(loss))
     if not rows.has_targets:
         raise ValueError("the generator gives no y, which this call needs")
 
     def targets(y: Any) -> Any:
         if isinstance(loss, OutputLosses):
-            return _targets_of_outputs(net, y, loss, learn_names)
+            return targets_of_outputs(net, y, loss, learn_names)
         shape = net._output_shape()
-        y = _labels(net, net._only_target(y), loss, shape, learn=learn_names)
-        return _targets(net, y, loss, shape, sparse=is_sparse(y))
+        y = labels_of(net, net._only_target(y), loss, shape, learn=learn_names)
+        return targets_of(net, y, loss, shape, sparse=is_sparse(y))
 
     rows.use(net._built_core(), targets)
     if rows.sample_weight is not None:
-        name, each = "the generator's sample_weight", _weighed_positions(net, loss)
+        name, each = "the generator's sample_weight", weighed_positions(net, loss)
         as_weights(rows.sample_weight, rows=len(rows), positions=each, name=name)
     if is_balanced(data.class_weight):
         raise ValueError(
             'class_weight="balanced" needs all rows in memory; give the weights of the classes'
         )
-    positions = _all_positions(net, loss, rows.y)
+    positions = positions_of(net, loss, rows.y)
     made = CheckedData(rows, rows.y, rows.sample_weight, None, (), positions)
     return weighed(net, made, data.class_weight, loss)
-
-
-def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses, learn_names: bool) -> Several:
-    """Return the targets of each output."""
-    given = by_name("y", "output", y, loss.names)
-    parts = zip(loss.names, given, loss.losses, strict=True)
-
-    def target(name: str, part: Any, one: Loss) -> Rows:
-        shape = net._output_shape(name)
-        part = _labels(net, part, one, shape, learn=learn_names, part=name)
-        return _targets(net, part, one, shape, f"y[{name!r}]", sparse=is_sparse(part))
-
-    return Several([target(*each) for each in parts])
 
 
 def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
@@ -236,65 +246,26 @@ def _check_takes(net: Compiled, rows: Any) -> None:
         net._built_core().check_takes(core_rows(rows), finite=False)
 
 
-def _labels(
-    net: Compiled,
-    y: Any,
-    loss: Loss,
-    shape: tuple[int, ...],
-    *,
-    learn: bool,
-    part: str | None = None,
-) -> Any:
-    """Return labels in the place of names of classes, also of those of each position."""
-    if is_plain(y) or is_sparse(y) or not compares_classes(loss, shape[-1]):
-        return y
-    if len(shape) == 1:
-        return net._labels(y, learn=learn, part=part)
-    names = as_array(y, name="y" if part is None else f"y[{part!r}]")
-    if names.dtype.kind not in "OUT":
-        return y
-    return np.reshape(net._labels(names.reshape(-1), learn=learn, part=part), names.shape)
-
-
-def _targets(
-    net: Compiled, y: object, loss: Loss, shape: tuple[int, ...], name: str = "y", *, sparse: bool
-) -> Rows:
-    """Return the targets of an output of this shape as the core reads them."""
-    single = net.dtype == "float32"
-    if sparse and len(shape) > 1:
-        raise ValueError(
-            f"{name} is sparse, which outputs of one position alone take; they have the shape "
-            f"{shape}: pass {name}.toarray()"
-        )
-    if len(shape) > 1:
-        return prepare_positions(loss._core, y, shape, single=single, name=name)
-    prepare = prepare_sparse_targets if sparse else prepare_targets
-    return prepare(loss._core, y, shape[-1], single=single, name=name)
-
-
-def _weighed_positions(net: Compiled, loss: Any) -> tuple[int, ...]:
-    """Return the positions that may have weights of their own.
-
-    A function has losses of rows, and one weight of a row counts for all of several outputs.
-    """
-    return () if isinstance(loss, Custom | OutputLosses) else net._output_shape()[:-1]
-
-
-def _positions(loss: Loss, shape: tuple[int, ...], targets: Rows) -> int:
-    """Return how many positions metrics compare; 1 for targets of a function that are no such."""
-    count = math.prod(shape[:-1])
-    flat = isinstance(targets, np.ndarray) and targets.ndim == 2
-    if isinstance(loss, Custom) and flat and targets.shape[1] % count != 0:
-        return 1
-    return count
-
-
-def _all_positions(net: Compiled, loss: Any, targets: Any) -> Any:
-    """Return the same, of several outputs a list."""
-    if not isinstance(loss, OutputLosses):
-        return _positions(loss, net._output_shape(), targets)
-    each = zip(loss.names, loss.losses, targets.parts, strict=True)
-    return [_positions(one, net._output_shape(name), part) for name, one, part in each]
+def _padded(
+    net: Compiled, x: Any, y: Any, sample_weight: Any, loss: Any, whose: str = ""
+) -> tuple[Any, Any, Any]:
+    """Return rows of one length where x has sequences, of which a loss counts no step behind."""
+    x, inside = net._padded(x, f"{whose}x")
+    if inside is None or loss is None:
+        return x, y, sample_weight
+    time = inside.shape[1:]
+    if weighed_positions(net, loss) == time:
+        y, sample_weight = padded_targets(y, sample_weight, inside, whose)
+    elif isinstance(loss, OutputLosses) and not inside.all():
+        for name, one in zip(loss.names, loss.losses, strict=True):
+            if net._output_shape(name)[:-1] == time and not isinstance(one, Custom):
+                raise ValueError(
+                    f"x has sequences that end before time = {time[0]}, and the output {name!r} "
+                    "has a loss of each step: of several outputs rows alone have weights, so that "
+                    "the steps behind the ends would count. Train on that output alone, or by a "
+                    "function that leaves them out"
+                )
+    return x, y, sample_weight
 
 
 def _several(
@@ -307,9 +278,8 @@ def _several(
     learn_names: bool,
 ) -> CheckedData:
     """Return the data of a network of several inputs or outputs."""
-    inside = None
     if net._several_inputs:
-        x, inside = net._padded(x)
+        x, y, sample_weight = _padded(net, x, y, sample_weight, loss)
     rows = net._rows_wherever(x)
     assert net._graph is not None
     if learn_names:
@@ -317,24 +287,22 @@ def _several(
     net._built_core().check_loss(loss._core, loss_weights_of(loss))
     names = net._graph.outputs
     if isinstance(loss, OutputLosses):
-        targets: Any = _targets_of_outputs(net, y, loss, learn_names)
+        targets: Any = targets_of_outputs(net, y, loss, learn_names)
         for name, part in zip(names, targets.parts, strict=True):
             check_same_length(rows, part, names=("x", f"y[{name!r}]"))
     else:
         shape = net._output_shape()
-        if inside is not None and _weighed_positions(net, loss) == inside.shape[1:]:
-            y, sample_weight = padded_targets(y, sample_weight, inside)
-        y = _labels(net, y, loss, shape, learn=learn_names)
-        targets = _targets(net, y, loss, shape, sparse=is_sparse(y))
+        y = labels_of(net, y, loss, shape, learn=learn_names)
+        targets = targets_of(net, y, loss, shape, sparse=is_sparse(y))
         check_same_length(rows, targets)
     weights = None
     if sample_weight is not None:
-        each = _weighed_positions(net, loss)
+        each = weighed_positions(net, loss)
         weights = as_weights(sample_weight, rows=len(rows), positions=each)
     parts = targets.parts if isinstance(targets, Several) else [targets]
     if isinstance(rows, LazyRows) and not all(isinstance(part, np.ndarray) for part in parts):
         raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
-    positions = _all_positions(net, loss, targets)
+    positions = positions_of(net, loss, targets)
     made = CheckedData(rows, targets, weights, None, (), positions)
     return weighed(net, made, class_weight, loss)
 

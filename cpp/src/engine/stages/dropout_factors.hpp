@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random factors that are 0 with the probability `rate` and else 1 / (1 - rate). A factor depends
-// on the seed, the layer, the step, the row in the batch and the column alone, so threads draw the
-// same numbers however they share the rows out.
+// on the seed, the layer, the step, the row in the batch, or with its position, and the column
+// alone, so threads draw the same numbers however they share the rows out.
 #pragma once
 
 #include <cmath>
