@@ -152,9 +152,9 @@ class RecurrentLayer(TrainedLayer):
         """
         if initial_state is None:
             return super().__call__(inputs)
-        given = [*inputs] if isinstance(inputs, list | tuple) else [inputs]
-        many = isinstance(initial_state, list | tuple)
-        states = [*initial_state] if many else [initial_state]
+        given, states = (
+            [*each] if isinstance(each, Sequence) else [each] for each in (inputs, initial_state)
+        )
         if len(states) != self._states:
             what = "one" if self._states == 1 else "two, h and c"
             raise ValueError(f"{self!r} has initial_state of {what}, got {len(states)}")
