@@ -48,11 +48,11 @@ def from_torch(
         the order in which they were made. Known are Linear, Conv1d, Conv2d in one group or one for
         each channel, ConvTranspose2d, RNN, GRU and LSTM with ``batch_first`` (their sequences and
         the last states), pools and padding, Embedding of an input, BatchNorm1d to 3d, LayerNorm,
-        Dropout, Dropout1d to 3d, Flatten, Unflatten, Identity, the activations that the library has, as modules and
-        as functions, arithmetic with numbers, what only moves numbers (reshape, permute,
-        transpose), means over positions, and the modules of `chainrule.interop.torch_modules`.
-        Weights under a parametrisation, such as `torch.nn.utils.parametrizations.weight_norm`, are
-        taken as they are in evaluation mode.
+        Dropout, Dropout1d to 3d, Flatten, Unflatten, Identity, the activations that the library
+        has, as modules and as functions, arithmetic with numbers, what only moves numbers (reshape,
+        permute, transpose), means over positions, and the modules of
+        `chainrule.interop.torch_modules`. Weights under a parametrisation, such as
+        `torch.nn.utils.parametrizations.weight_norm`, are taken as they are in evaluation mode.
 
         Whether this is all that the module does is checked on random rows, for which a copy of it
         runs in evaluation mode. The module itself stays as it is; but hooks on it, which the copy
