@@ -204,9 +204,9 @@ def test_what_does_not_fit_is_refused(rng) -> None:
         cr.StreamingPredictor(state)
 
 
-def test_states_to_begin_with_are_no_module() -> None:
+def test_pytorch_has_no_module() -> None:
     pytest.importorskip("torch")
-    x, h = cr.Input((5, 3), name="x"), cr.Input(4, name="h")
+    x, h = cr.Input((TIME, FEATURES), name="x"), cr.Input(4, name="h")
     net = cr.Network([x, h], cr.GRU(4, name="r")(x, initial_state=h), seed=0)
     with pytest.raises(ValueError, match=r"no module for layer r \(gru\), whose first state"):
         cr.to_torch(net)
