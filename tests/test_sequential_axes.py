@@ -22,6 +22,7 @@ LAYERS = [
     (IMAGES, cr.UpSampling(2)),
     (IMAGES, cr.ZeroPadding(1)),
     (IMAGES, cr.Cropping(1)),
+    (IMAGES, cr.Dropout(0.3, per_channel=True)),
     (SEQUENCES, cr.Conv1D(3, 3)),
     (SEQUENCES, cr.MaxPooling(2)),
     (SEQUENCES, cr.SimpleRNN(3)),

@@ -51,7 +51,7 @@ class Dropout(Layer):
     array([[2., 2., 0., 2.]], dtype=float32)
     >>> net.predict([[1.0, 1.0, 1.0, 1.0]])
     array([[1., 1., 1., 1.]], dtype=float32)
-    >>> net = cr.Sequential([cr.Input((3, 2)), cr.Dropout(0.5, per_channel=True)], seed=5)
+    >>> net = cr.Sequential([cr.Input((3, 2)), cr.Dropout(0.5, per_channel=True)], seed=7)
     >>> net.forward([[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]], training=True)
     array([[[2., 0.],
             [4., 0.],
@@ -63,3 +63,8 @@ class Dropout(Layer):
     _: KW_ONLY
     rate_schedule: Schedule | None = Field(Schedule.from_config, None)  # type: ignore[assignment]
     per_channel: bool = False
+
+    @property
+    def _reads_axes(self) -> bool:  # type: ignore[override]
+        """Whether it tells channels from positions."""
+        return self.per_channel

@@ -128,8 +128,8 @@ def fit(
         them out always.
     augment : list of Augmentation, optional
         What becomes of images each time the network is trained on them, see `chainrule.augment`;
-        those for validation stay as they are. It takes a `Network` with an input of shape
-        (height, width) or (height, width, channels), such as ``Input((28, 28, 1))``.
+        those for validation stay as they are. It takes an input of shape (height, width) or
+        (height, width, channels), such as ``Input((28, 28, 1))``.
 
     Returns
     -------
