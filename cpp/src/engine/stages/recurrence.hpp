@@ -106,14 +106,14 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   bool infers_in_place() const override { return false; }
 
   // One step, of a time axis of one: the states lie in `kept`. x: 1 x f
-  std::int64_t stream_size() const override { return (cell_.has_cell ? 2 : 1) * stride_; }
+  std::int64_t stream_size() const override { return state_size(); }
   void stream(const InferArgs<T>& p, T* kept, std::int64_t) const noexcept override {
     run(tables_in(p.scratch, 1, kept), {0, 1}, p.x, p.x_stride, output(p.y, p.y_stride), {}, {});
     std::copy_n(p.y, units_, kept);
   }
 
   std::int64_t infer_scratch_bytes(std::int64_t rows) const override {
-    return checked_product(rows / time_, (sums_size() + stream_size()) * std::int64_t{sizeof(T)});
+    return checked_product(rows / time_, (sums_size() + state_size()) * std::int64_t{sizeof(T)});
   }
 
  protected:
@@ -155,11 +155,13 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
     auto* numbers = static_cast<T*>(scratch);
     if (!states) {
       states = numbers + rows * sums_size();
-      std::fill_n(states, rows * stream_size(), T(0));
+      std::fill_n(states, rows * state_size(), T(0));
     }
     return tables_of_step(cell_, {numbers, time_ * gates_stride_, gates_stride_},
                           {states, stride_, 0}, rows);
   }
+  /// Numbers of a row's state.
+  std::int64_t state_size() const { return (cell_.has_cell ? 2 : 1) * stride_; }
   /// Numbers of a row's gates at all steps and of the sums beside them at one.
   std::int64_t sums_size() const {
     return checked_product(time_ + (cell_.sums == Sums::beside ? 1 : 0), gates_stride_);
