@@ -282,7 +282,7 @@ void check_plain_fma(const std::string& isa, int64_t block) {
   CHECK(same_bits(dx, plain_dx));
 
   std::vector<T> sums(static_cast<size_t>(o.dy.stride)), plain_sums(sums.size());
-  k.column_sums(o.dy.data(), o.dy.stride, o.batch, 0, o.dy.stride, sums.data());
+  k.column_sums(o.dy.data(), o.dy.stride, o.batch, 0, o.dy.stride, sums.data(), false);
   for (int64_t i = 0; i < o.batch; ++i)
     for (int64_t j = 0; j < o.outputs; ++j) plain_sums[static_cast<size_t>(j)] += o.dy(i, j);
   sums.resize(static_cast<size_t>(o.outputs));

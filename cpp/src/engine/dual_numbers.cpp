@@ -26,6 +26,7 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/parameters.cpp"
 #include "engine/plan.cpp"
 #include "engine/plan_memory.cpp"
+#include "engine/plan_passes.cpp"
 #include "engine/stage_graph.cpp"
 #include "engine/stages/activation.cpp"
 #include "engine/stages/batch_normalization.cpp"

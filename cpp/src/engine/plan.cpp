@@ -46,6 +46,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
   allocate_values();
   allocate_gradients();
   connect();
+  find_sections();
 }
 
 /// The chain of stages that an input goes through first, each the only reader of what comes in; or
@@ -107,7 +108,6 @@ void Plan<T>::connect() {
     stage.y = tensors_[node.writes].y;
     stage.dy = tensors_[node.writes].dy;
     Op& op = ops_[i];
-    if (!op.done_by_input) forward_ops_.push_back({&stage, op.input});
     auto* adds = dynamic_cast<AddsToGradient<T>*>(&stage);
     if (adds && node.reads.size() == 1 && op.passed.size() == 1 && !op.to_add[0].data) {
       adds->more = tensors_[op.passed[0].from].dy;
@@ -201,41 +201,10 @@ void Plan<T>::load(ThreadContext& context, const Step<T>& step, const Inputs& x,
   for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i]->load(context, step, x[i], order);
 }
 
-// Each stage waits at the barrier only if it, or the one before, owns columns. The last wait is for
-// the results, which their rows' threads read next.
-template <class T>
-void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
-  for (const ForwardOp& op : forward_ops_) {
-    if (op.input) {
-      op.input->sync_for(context, op.stage->partition());
-    } else {
-      context.sync_for(op.stage->partition());
-    }
-    op.stage->forward(step, context);
-    if (op.input) op.input->transpose(step, context.slice());
-  }
-  context.sync_for(Partition::rows);
-}
-
-// From dy of the results to dx of what wants it. Gradients are added right behind the stage that
-// gives them, so a tensor's sum is complete when the stage that made the tensor is reached.
-template <class T>
-void Plan<T>::backward(ThreadContext& context, const Step<T>& step) {
-  for (std::size_t i = ops_.size(); i-- > 0;) {
-    if (!ops_[i].backward) continue;
-    Stage<T>& stage = *graph_.stages[i].stage;
-    context.sync_for(stage.backward_partition());
-    stage.backward(step, context);
-    if (ops_[i].adds) add_gradients(context, step, i);
-  }
-}
-
 // dx += more, for what other readers of the tensor have given; to_add and the gradients: rows x
-// columns. Each thread adds rows, so it waits first where the stage's threads own columns.
+// columns; each thread adds rows.
 template <class T>
-void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage) {
-  context.sync_for(Partition::rows);
-  const Range rows = step.rows_of(context.slice());
+void Plan<T>::add_gradients(Range rows, std::size_t stage) {
   const auto add = [&](const Tensor<T>& more, const Tensor<T>& to) {
     const std::int64_t first = rows.begin * more.positions;
     kernels_.accumulate(more.row(first), to.row(first), rows.size() * more.positions * more.stride);
@@ -253,16 +222,26 @@ void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::si
 template <class T>
 void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
-    StageNode<T>& node = graph_.stages[i];
+    const StageNode<T>& node = graph_.stages[i];
     if (!node.trained) continue;
     if (node.shares) {
-      add_shared_gradients(context, step, node);
+      add_shared_gradients(context, step, i);
     } else {
-      node.stage->gradients(step, context);
+      stage_gradients(context, step, i);
     }
   }
   if (step.update && inputs_.size() == 1 && inputs_[0]->can_skip_barrier(context.slice().count))
     context.allow_barrier_skip();
+}
+
+/// In a section the backward pass has summed them.
+template <class T>
+void Plan<T>::stage_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage) {
+  if (ops_[stage].in_blocks) {
+    ops_[stage].in_blocks->store_gradients(step, context.slice());
+  } else {
+    graph_.stages[stage].stage->gradients(step, context);
+  }
 }
 
 // One for each trained stage. A single stage that has no product, or no table, makes the whole
@@ -285,12 +264,12 @@ std::vector<GradientProduct<T>> Plan<T>::gradient_products() const {
 /// added: worked out in an arena of their own by those who own parameters, and added by slices of
 /// that, hence a wait before and behind it.
 template <class T>
-void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
-                                   StageNode<T>& node) {
+void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage) {
+  const StageNode<T>& node = graph_.stages[stage];
   Step<T> own = step;
   own.gradients = shared_gradients_.data();
   context.sync_for(Partition::columns);
-  node.stage->gradients(own, context);
+  stage_gradients(context, own, stage);
   context.sync_for(Partition::columns);
   for (const Parameter& p : parameters_.list()) {
     if (p.layer != node.owner || !p.trained) continue;

@@ -114,12 +114,17 @@ class Plan {
     std::vector<bool> passes;                // of what it reads: dy itself is used
     BatchInput<T>* input = nullptr;          // feeds it nonzeros
     BatchInput<T>* done_by_input = nullptr;  // has done its work when a batch is read
+    WorksInBlocks<T>* in_blocks = nullptr;   // in a section of several rows of the batch at a time
   };
 
-  /// What the forward pass runs.
-  struct ForwardOp {
-    Stage<T>* stage;
-    BatchInput<T>* input;  // feeds it nonzeros, or null
+  /// Stages [first, last) that a step goes through for some rows of the batch at a time, all of
+  /// them before the next rows; or a single one that is given all rows.
+  struct Section {
+    std::size_t first;
+    std::size_t last;
+    std::int64_t rows = 0;  // of a block, for each thread; 0: all
+    bool prepares_forward = false;
+    bool is_trained = false;
   };
 
   // What the constructor is made of, in its order.
@@ -130,8 +135,16 @@ class Plan {
   void allocate_gradients();
   void connect();
   void connect_inputs();
-  void add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
-  void add_shared_gradients(ThreadContext& context, const Step<T>& step, StageNode<T>& node);
+  void find_sections();
+  WorksInBlocks<T>* block_worker(std::size_t stage) const;
+  std::int64_t row_bytes(const Section& section) const;
+
+  void forward_blocks(ThreadContext& context, const Step<T>& step, const Section& section);
+  void backward_blocks(ThreadContext& context, const Step<T>& step, const Section& section);
+  void backward_stage(ThreadContext& context, const Step<T>& step, std::size_t stage);
+  void add_gradients(Range rows, std::size_t stage);
+  void stage_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
+  void add_shared_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
 
   // The passes of a step, which delimit the lives of tensors: reading a batch, forward stage by
   // stage, the loss, backward from the last stage to the first, and all gradients of parameters.
@@ -152,7 +165,7 @@ class Plan {
   StageGraph<T> graph_;
   std::int64_t result_columns_ = 0;
   std::vector<Op> ops_;                   // one for each stage
-  std::vector<ForwardOp> forward_ops_;    // but for those that an input does
+  std::vector<Section> sections_;         // of all stages, in their order
   std::vector<TensorMemoryUse> tensors_;  // one for each tensor
   std::vector<std::unique_ptr<BatchInput<T>>> inputs_;
   TensorMemory<T> value_memory_;

@@ -141,7 +141,7 @@ void depthwise_gradient(const DepthwiseGradientArgs<T>& f) {
     const T* dy = f.dy + image * f.y_positions * f.stride;
     for (int64_t first = 0; first < f.kernel_width; first += kDepthwiseTile<T>) {
       for (int64_t c = 0; c < f.shape.width(f.panel); c += unit)
-        depthwise_gradient_tile(f, first, c, image > 0, x, dy);
+        depthwise_gradient_tile(f, first, c, f.adds || image > 0, x, dy);
     }
   }
 }

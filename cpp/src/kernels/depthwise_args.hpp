@@ -65,6 +65,7 @@ struct DepthwiseGradientArgs {
   const T* dy;
   int64_t y_width, y_positions;
   T* g;
+  bool adds;  // to what is there
 };
 
 }  // namespace chainrule::kernels

@@ -308,12 +308,13 @@ void pack_transposed(const T* x, int64_t stride, int64_t rows, int64_t columns, 
 }
 
 /// sums(j) = sum over i, in order, of x(i, j), for columns from `column` on, NV vectors of them at
-/// a time; returns the first column that is left.
+/// a time; returns the first column that is left. Where it `adds`, the sums go on from those there.
 template <class T, int NV>
 CHAINRULE_INLINE int64_t sum_columns(const T* x, int64_t stride, int64_t rows, int64_t column,
-                                     int64_t column_end, T* sums) {
+                                     int64_t column_end, T* sums, bool adds) {
   for (; column + NV * kLanes<T> <= column_end; column += NV * kLanes<T>) {
     Vec<T> s[NV] = {};
+    for (int v = 0; v < NV && adds; ++v) s[v] = load(sums + column + v * kLanes<T>);
     for (int64_t i = 0; i < rows; ++i) {
       for (int v = 0; v < NV; ++v) s[v] += load(x + i * stride + column + v * kLanes<T>);
     }
@@ -326,10 +327,10 @@ CHAINRULE_INLINE int64_t sum_columns(const T* x, int64_t stride, int64_t rows, i
 // once.
 template <class T>
 void column_sums(const T* x, int64_t stride, int64_t rows, int64_t column_begin, int64_t column_end,
-                 T* sums) {
-  int64_t j = sum_columns<T, 4>(x, stride, rows, column_begin, column_end, sums);
-  j = sum_columns<T, 2>(x, stride, rows, j, column_end, sums);
-  sum_columns<T, 1>(x, stride, rows, j, column_end, sums);
+                 T* sums, bool adds) {
+  int64_t j = sum_columns<T, 4>(x, stride, rows, column_begin, column_end, sums, adds);
+  j = sum_columns<T, 2>(x, stride, rows, j, column_end, sums, adds);
+  sum_columns<T, 1>(x, stride, rows, j, column_end, sums, adds);
 }
 
 }  // namespace

@@ -106,9 +106,10 @@ struct TrainingKernels {
   void (*masked_byte_forward)(const MaskedForwardArgs<T, ByteTable<T>>&);
   void (*masked_byte_gradient)(const MaskedGradientArgs<T, ByteTable<T>>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
-  /// sum over rows, in row order, of columns [column_begin, column_end), whole vectors.
+  /// sum over rows, in row order, of columns [column_begin, column_end), whole vectors. Where it
+  /// `adds`, it goes on from the sums there.
   void (*column_sums)(const T* x, int64_t stride, int64_t rows, int64_t column_begin,
-                      int64_t column_end, T* sums);
+                      int64_t column_end, T* sums, bool adds);
 
   /// dz = dy * activation'(z); dz may be dy. y is the activation's output, z its input (used where
   /// y does not tell).

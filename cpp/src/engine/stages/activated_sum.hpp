@@ -14,7 +14,7 @@ namespace chainrule::engine {
 /// and that nothing else reads, as at the end of a residual block. The term stays in L1, a few rows
 /// at a time, and its derivative comes from f's input, so the term has no tensor.
 template <class T>
-class ActivatedSumStage final : public Stage<T>, public Joins<T> {
+class ActivatedSumStage final : public Stage<T>, public Joins<T>, public WorksInBlocks<T> {
  public:
   /// Whether f's derivative is the same with f's input in the place of its output.
   static bool takes(Activation::Kind kind);

@@ -18,7 +18,7 @@ kernels::ActivationFunction<T> kernel_function(const Activation& activation);
 /// is: a loss that contains that activation (softmax in cross-entropy, the sigmoid in its binary
 /// form) replaces it and works from the stage's input.
 template <class T>
-class ActivationStage final : public Stage<T>, public Infers<T> {
+class ActivationStage final : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
  public:
   ActivationStage(const kernels::KernelTable<T>& kernels, const Activation& activation,
                   std::int64_t columns)

@@ -16,18 +16,27 @@ class BiasGradient {
         bias_(bias),
         sums_(bias && is_trained ? padded<T>(bias->shape.columns) : 0) {}
 
-  // dy: rows x columns; a thread owns columns
-  void run(const Step<T>& step, ThreadSlice slice, const Tensor<T>& dy) {
-    if (!bias_) return;
-    const Range columns = slice.range(sums_.size(), kernels::kRowAlignment<T>);
+  // dy: (rows of the batch x positions) x columns; a thread owns columns. Blocks of the batch's
+  // rows come in their order.
+  void add(Range rows, ThreadSlice slice, const Tensor<T>& dy) {
+    const Range columns = columns_of(slice);
     if (columns.size() == 0) return;
-    kernels_.column_sums(dy.data, dy.stride, step.rows * dy.positions, columns.begin, columns.end,
-                         sums_.data());
+    kernels_.column_sums(dy.row(rows.begin * dy.positions), dy.stride, rows.size() * dy.positions,
+                         columns.begin, columns.end, sums_.data(), rows.begin > 0);
+  }
+
+  void store(const Step<T>& step, ThreadSlice slice) const {
+    const Range columns = columns_of(slice);
+    if (columns.size() == 0) return;
     store_or_apply_gradient(step, *bias_, columns.begin, sums_.data() + columns.begin,
                             columns.size());
   }
 
  private:
+  Range columns_of(ThreadSlice slice) const {
+    return slice.range(sums_.size(), kernels::kRowAlignment<T>);
+  }
+
   const kernels::KernelTable<T>& kernels_;
   const Parameter* bias_;
   Buffer<T> sums_;

@@ -14,7 +14,7 @@ namespace {
 
 /// What both kinds of stages have in common.
 template <class T>
-class KernelStage : public Stage<T>, public Infers<T> {
+class KernelStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
  public:
   KernelStage(const StageContext<T>& c, const ConvolutionSizes<T>& sizes)
       : parameters_(c.parameters),
@@ -46,6 +46,11 @@ class KernelStage : public Stage<T>, public Infers<T> {
   }
 
   bool infers_in_place() const override { return false; }
+
+  void store_gradients(const Step<T>& step, ThreadSlice slice) override {
+    weight_gradient_->store(step, slice);
+    bias_gradient_.store(step, slice);
+  }
 
  protected:
   std::string describe_as(const char* name, std::int64_t inputs) const {
@@ -98,15 +103,25 @@ class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const ThreadSlice slice = context.slice();
-    input_gradient_->make_kernel(this->weight(), slice);
-    context.barrier();
+    if (!step.own) {
+      prepare_backward(slice);
+      context.barrier();
+    }
     input_gradient_->run(step.rows_of(slice), nullptr, this->dy.data, this->dx.data,
                          scratch_.data() + slice.index * input_gradient_->scratch_size());
   }
 
   void gradients(const Step<T>& step, ThreadContext& context) override {
-    this->weight_gradient_->run(step, context.slice(), this->x.data, copies_.data(), this->dy.data);
-    this->bias_gradient_.run(step, context.slice(), this->dy);
+    sum_gradients({0, step.rows}, context.slice());
+    this->store_gradients(step, context.slice());
+  }
+
+  void prepare_backward(ThreadSlice slice) override {
+    if (this->dx.data) input_gradient_->make_kernel(this->weight(), slice);
+  }
+  void sum_gradients(Range rows, ThreadSlice slice) override {
+    this->weight_gradient_->add(rows, slice, this->x.data, copies_.data(), this->dy.data);
+    this->bias_gradient_.add(rows, slice, this->dy);
   }
 
   void infer(const InferArgs<T>& p) const noexcept override {
@@ -170,9 +185,9 @@ class TransposedConvolutionStage final : public KernelStage<T> {
   // x: (rows outputs) x filters, y: (rows inputs) x channels
   void forward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
-    if (is_trained_) {
+    if (is_trained_ && !step.own) {
       context.barrier();  // no thread still uses the last step's kernel
-      input_gradient_.make_kernel(this->weight(), slice);
+      prepare_forward(slice);
       context.barrier();
     }
     input_gradient_.run(step.rows_of(slice), this->bias(), this->x.data, this->y.data,
@@ -182,19 +197,27 @@ class TransposedConvolutionStage final : public KernelStage<T> {
   // dx(o, f) = sum over kernel row, kernel column and channel, in this order, of dy W
   // dy: (rows inputs) x channels, dx: (rows outputs) x filters
   void backward(const Step<T>& step, ThreadContext& context) override {
-    if (!this->dx.data) return;
+    if (!this->dx.data) {
+      // The weight gradient reads the copies.
+      this->forward_.copy(step.rows_of(context.slice()), this->dy.data, copies_.data());
+      return;
+    }
     this->forward_.run(step.rows_of(context.slice()), this->weight(), nullptr, this->dy.data,
                        this->dx.data, copies_.data(), true);
   }
 
-  // Where no dx is wanted, nothing has copied dy yet.
   void gradients(const Step<T>& step, ThreadContext& context) override {
-    if (!this->dx.data && this->forward_.form().is_copied()) {
-      this->forward_.copy(step.rows_of(context.slice()), this->dy.data, copies_.data());
-      context.sync_for(Partition::columns);
-    }
-    this->weight_gradient_->run(step, context.slice(), this->dy.data, copies_.data(), this->x.data);
-    this->bias_gradient_.run(step, context.slice(), this->dy);
+    sum_gradients({0, step.rows}, context.slice());
+    this->store_gradients(step, context.slice());
+  }
+
+  bool prepares_forward() const override { return is_trained_; }
+  void prepare_forward(ThreadSlice slice) override {
+    input_gradient_.make_kernel(this->weight(), slice);
+  }
+  void sum_gradients(Range rows, ThreadSlice slice) override {
+    this->weight_gradient_->add(rows, slice, this->dy.data, copies_.data(), this->x.data);
+    this->bias_gradient_.add(rows, slice, this->dy);
   }
 
   void infer(const InferArgs<T>& p) const noexcept override {

@@ -262,18 +262,22 @@ class ConvolutionWeightGradient {
   // dW(t, f) = sum over images and outputs, in order, of x(o + t) dy(o, f), (terms of a window x
   // filters). x, copies: as ConvolutionForward has read them; dy: (images outputs) x filters, with
   // any numbers behind its columns
-  // A thread owns neighbouring rows of panels, which it goes through for each block of images.
-  void run(const Step<T>& step, ThreadSlice slice, const T* x, const T* copies, const T* dy) {
-    const Range rows = slice.range(weight_.shape.panels() * weight_.shape.rows, kShareRows);
-    T* g = step.gradients ? step.gradients + weight_.offset : gradient_.data();
-    forward_.in_blocks_of({0, step.rows}, [&](Range images) {
+  // A thread owns neighbouring rows of panels, which it goes through for each block of images. All
+  // images come in their order, from 0 on.
+  void add(Range all, ThreadSlice slice, const T* x, const T* copies, const T* dy) {
+    const Range rows = rows_of(slice);
+    forward_.in_blocks_of(all, [&](Range images) {
       for (std::int64_t row = rows.begin; row < rows.end;)
-        row = add_images(images, row, rows.end, x, copies, dy, g);
+        row = add_images(images, row, rows.end, x, copies, dy);
     });
-    clear_padding(rows, g);
-    if (step.update)
-      step.update->apply(weight_, entry_of(rows.begin), g + entry_of(rows.begin),
-                         entry_of(rows.end) - entry_of(rows.begin));
+  }
+
+  void store(const Step<T>& step, ThreadSlice slice) {
+    const Range rows = rows_of(slice);
+    clear_padding(rows);
+    store_or_apply_gradient(step, weight_, entry_of(rows.begin),
+                            gradient_.data() + entry_of(rows.begin),
+                            entry_of(rows.end) - entry_of(rows.begin));
   }
 
  private:
@@ -282,6 +286,10 @@ class ConvolutionWeightGradient {
   /// Of L1 for each output whose x and dy are used again and again: more than their lines, since
   /// strides are often powers of two, which use few sets of the cache.
   static constexpr std::int64_t kGradientOutputBytes = 576;
+
+  Range rows_of(ThreadSlice slice) const {
+    return slice.range(weight_.shape.panels() * weight_.shape.rows, kShareRows);
+  }
 
   /// Where a row of a panel begins; rows count through panel after panel.
   std::int64_t entry_of(std::int64_t row) const {
@@ -293,7 +301,7 @@ class ConvolutionWeightGradient {
 
   /// Rows of dW from `row` on, those of one panel, for some images; returns the row behind them.
   std::int64_t add_images(Range images, std::int64_t row, std::int64_t end, const T* x,
-                          const T* copies, const T* dy, T* g) const {
+                          const T* copies, const T* dy) {
     const kernels::PanelShape& shape = weight_.shape;
     const ForwardWindows& windows = forward_.windows();
     const ImageForm& form = forward_.form();
@@ -315,16 +323,16 @@ class ConvolutionWeightGradient {
          .x_image = form.read_image(),
          .dy = dy + images.begin * forward_.y_image() + panel * shape.panel,
          .dy_stride = row_stride<T>(shape.columns),
-         .g = g + entry_of(row),
+         .g = gradient_.data() + entry_of(row),
          .adds = images.begin > 0});
     return row + last - first;
   }
 
-  void clear_padding(Range rows, T* g) const {
+  void clear_padding(Range rows) {
     const kernels::PanelShape& shape = weight_.shape;
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
       const std::int64_t panel = row / shape.rows;
-      T* entries = g + entry_of(row);
+      T* entries = gradient_.data() + entry_of(row);
       std::fill(entries + shape.own_columns(panel), entries + shape.width(panel), T(0));
     }
   }
@@ -333,7 +341,7 @@ class ConvolutionWeightGradient {
   const Parameter& weight_;
   const ConvolutionForward<T>& forward_;
   std::int64_t block_;  // output rows that L1 holds
-  Buffer<T> gradient_;  // where the step has no place for it
+  Buffer<T> gradient_;
 };
 
 }  // namespace chainrule::engine

@@ -143,7 +143,7 @@ class DenseStage final : public Stage<T>,
     const Range columns = columns_of(slice);
     if (columns.size() == 0) return;
     kernels_.column_sums(this->dy.data, this->dy.stride, this->rows(step), columns.begin,
-                         columns.end, bias_gradient_.data());
+                         columns.end, bias_gradient_.data(), false);
     store_or_apply_gradient(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin,
                             columns.size());
   }

@@ -94,7 +94,7 @@ std::vector<kernels::Span> output_spans(const Window& w) {
 }
 
 template <class T>
-class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T> {
+class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
  public:
   DepthwiseConvolutionStage(const StageContext<T>& c, const Window& down, const Window& across)
       : kernels_(c.kernels),
@@ -163,14 +163,20 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T> {
   // positions x channels). A thread owns rows of the kernel, those of a panel of channels one
   // behind the other.
   void gradients(const Step<T>& step, ThreadContext& context) override {
-    const kernels::PanelShape& shape = weight_->shape;
-    const Range rows = context.slice().range(shape.panels() * y_.size);
-    T* g = step.gradients ? step.gradients + weight_->offset : gradient_.data();
-    for (std::int64_t row = rows.begin; row < rows.end; ++row) kernel_row_gradient(step, row, g);
-    if (step.update)
-      step.update->apply(*weight_, entry_of(rows.begin), g + entry_of(rows.begin),
-                         entry_of(rows.end) - entry_of(rows.begin));
-    bias_gradient_.run(step, context.slice(), this->dy);
+    sum_gradients({0, step.rows}, context.slice());
+    store_gradients(step, context.slice());
+  }
+  void sum_gradients(Range images, ThreadSlice slice) override {
+    const Range rows = kernel_rows(slice);
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) kernel_row_gradient(images, row);
+    bias_gradient_.add(images, slice, this->dy);
+  }
+  void store_gradients(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = kernel_rows(slice);
+    store_or_apply_gradient(step, *weight_, entry_of(rows.begin),
+                            gradient_.data() + entry_of(rows.begin),
+                            entry_of(rows.end) - entry_of(rows.begin));
+    bias_gradient_.store(step, slice);
   }
 
   void infer(const InferArgs<T>& p) const noexcept override {
@@ -199,6 +205,10 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T> {
                         .y_positions = outputs_of_image()});
   }
 
+  Range kernel_rows(ThreadSlice slice) const {
+    return slice.range(weight_->shape.panels() * y_.size);
+  }
+
   /// Where a row of the kernel begins; rows count through panel after panel.
   std::int64_t entry_of(std::int64_t row) const {
     const kernels::PanelShape& shape = weight_->shape;
@@ -207,11 +217,11 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T> {
     return shape.offset(panel) + row % y_.size * x_.size * shape.width(panel);
   }
 
-  void kernel_row_gradient(const Step<T>& step, std::int64_t row, T* g) const {
+  void kernel_row_gradient(Range images, std::int64_t row) {
     const kernels::PanelShape& shape = weight_->shape;
     const std::int64_t panel = row / y_.size;
     const std::int64_t entry = row % y_.size;
-    T* own = g + entry_of(row);
+    T* own = gradient_.data() + entry_of(row);
     kernels_.depthwise_gradient({.shape = shape,
                                  .panel = panel,
                                  .kernel_width = x_.size,
@@ -222,15 +232,16 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T> {
                                  .column_step = x_.stride,
                                  .column_dilation = x_.dilation,
                                  .column_offset = -x_.before,
-                                 .images = step.rows,
+                                 .images = images.size(),
                                  .stride = this->x.stride,
-                                 .x = this->x.data,
+                                 .x = this->x.row(images.begin * inputs_of_image()),
                                  .x_width = x_.inputs,
                                  .x_positions = inputs_of_image(),
-                                 .dy = this->dy.data,
+                                 .dy = this->dy.row(images.begin * outputs_of_image()),
                                  .y_width = x_.outputs,
                                  .y_positions = outputs_of_image(),
-                                 .g = own});
+                                 .g = own,
+                                 .adds = images.begin > 0});
     // What lies behind the columns of x may be any numbers.
     for (std::int64_t i = 0; i < x_.size; ++i, own += shape.width(panel))
       std::fill(own + shape.own_columns(panel), own + shape.width(panel), T(0));
@@ -246,7 +257,7 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T> {
   AxisSums rows_, columns_;
   AxisSums gradient_rows_, gradient_columns_;
   std::vector<kernels::Span> row_spans_, column_spans_;  // of the kernel's rows and columns
-  Buffer<T> gradient_;                                   // dW, where the step has no place for it
+  Buffer<T> gradient_;                                   // dW
   BiasGradient<T> bias_gradient_;
 };
 

@@ -15,7 +15,7 @@ namespace {
 /// training). A row of factors is for one position, or per channel for `shared_` of them, all of a
 /// row of the batch.
 template <class T>
-class DropoutStage final : public Stage<T> {
+class DropoutStage final : public Stage<T>, public WorksInBlocks<T> {
  public:
   DropoutStage(const StageContext<T>& c, const Dropout& dropout)
       : kernels_(c.kernels),

@@ -105,8 +105,8 @@ class DualDenseStage final : public Stage<Dual> {
     if (!bias_) return;
     const Range columns = slice.range(padded<Dual>(units_), kernels::kRowAlignment<Dual>);
     if (columns.size() == 0) return;
-    kernels_.column_sums(dy.data, dy.stride, all, columns.begin, columns.end,
-                         bias_gradient_.data());
+    kernels_.column_sums(dy.data, dy.stride, all, columns.begin, columns.end, bias_gradient_.data(),
+                         false);
     store_or_apply_gradient(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin,
                             columns.size());
   }

@@ -27,7 +27,10 @@ constexpr std::array<NamedMerge, 5> kMerges{{
 
 /// Each thread has a list of its rows' addresses in every tensor, on cache lines of its own.
 template <class T>
-class MergeStage final : public Stage<T>, public Joins<T>, public Infers<T> {
+class MergeStage final : public Stage<T>,
+                         public Joins<T>,
+                         public Infers<T>,
+                         public WorksInBlocks<T> {
  public:
   MergeStage(const StageContext<T>& c, const NamedMerge& merge)
       : kernels_(c.kernels),

@@ -16,7 +16,7 @@ namespace {
 
 /// What both kinds of stages have in common. A thread owns rows of the batch as a whole.
 template <class T>
-class WindowStage : public Stage<T>, public Infers<T> {
+class WindowStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
  public:
   WindowStage(const StageContext<T>& c, std::string name, Windows windows)
       : kernels_(c.kernels),

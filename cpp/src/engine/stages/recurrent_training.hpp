@@ -245,7 +245,7 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
                       Range columns) {
     if (!bias || columns.size() == 0) return;
     kernels_.column_sums(dsums, gates_stride_, all, columns.begin, columns.end,
-                         bias_gradient_.data());
+                         bias_gradient_.data(), false);
     store_or_apply_gradient(step, *bias, columns.begin, bias_gradient_.data() + columns.begin,
                             columns.size());
   }

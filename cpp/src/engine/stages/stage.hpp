@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,12 @@ struct Step {
   T* gradients = nullptr;   // arena to leave the gradients in, or
   const Update<T>* update = nullptr;          // the optimizer that takes them at once
   kernels::PrefetchCursor* cursor = nullptr;  // of the next batch, this thread's
+  std::optional<Range> own = {};              // in a block: those rows of it that the thread owns
 
-  /// The rows of the batch that a thread owns.
-  Range rows_of(ThreadSlice slice) const { return slice.range(rows, kernels::kRowAlignment<T>); }
+  /// The rows of the batch, or of the block at hand, that a thread owns.
+  Range rows_of(ThreadSlice slice) const {
+    return own ? *own : slice.range(rows, kernels::kRowAlignment<T>);
+  }
 };
 
 /// What a stage costs in one step.
@@ -60,7 +64,7 @@ struct Cost {
 /// gradients with respect to them; `dx.data` is null where no stage needs it. The plan sets them; a
 /// stage keeps for the backward pass only what these do not tell. What only a few stages can do is
 /// an interface of its own: Joins, AddsToGradient, GivesGradientProduct, BoundsGradient,
-/// TakesNonzeros, ReadsRows, Infers, InfersProduct, Streams.
+/// WorksInBlocks, TakesNonzeros, ReadsRows, Infers, InfersProduct, Streams.
 template <class T>
 class Stage {
  public:
@@ -138,6 +142,34 @@ class AddsToGradient {
 
  protected:
   ~AddsToGradient() = default;
+};
+
+/// What a stage implements whose passes can be made for some rows of the batch at a time
+/// (Step::own), so that what one stage writes is still in a cache when the next one reads it. It
+/// owns rows, and what it works out of a row depends on no other.
+template <class T>
+class WorksInBlocks {
+ public:
+  /// Each thread its part of what the pass needs; behind it all threads wait, and then come the
+  /// blocks.
+  virtual void prepare_forward(ThreadSlice) {}
+  virtual bool prepares_forward() const { return false; }
+  virtual void prepare_backward(ThreadSlice) {}
+
+  /// `gradients` in two parts. The first is called for blocks in the order of their rows, of which
+  /// the first begins with 0: each thread adds to the gradients of the parameters that it owns what
+  /// all rows of the block give, once their x and dy are there.
+  virtual void sum_gradients(Range rows, ThreadSlice slice) {
+    (void)rows;
+    (void)slice;
+  }
+  virtual void store_gradients(const Step<T>& step, ThreadSlice slice) {
+    (void)step;
+    (void)slice;
+  }
+
+ protected:
+  ~WorksInBlocks() = default;
 };
 
 /// The gradients of a stage that row i of the batch alone gives: x(i) dy(i)^T for the weight, and

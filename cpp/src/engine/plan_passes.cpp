@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// The passes of a step through the stages, and which of them it goes through block by block:
+//
+//   rows of the batch   conv   pool   relu  |  dense          a section of three stages, and one
+//     0 ...  7           1      2      3    |                 of a single stage, which is given
+//     8 ... 15           4      5      6    |   10            all rows
+//    16 ... 23           7      8      9    |
+//
+// What the stages of a section make of a block lies in a core's L2 when the next one reads it. The
+// backward pass sums the gradients of the section's parameters in the same way, block by block in
+// the order of the rows, so that no bit depends on where blocks end.
+#include <algorithm>
+#include <type_traits>
+
+#include "engine/cache.hpp"
+#include "engine/instantiate.hpp"
+#include "engine/plan.hpp"
+
+namespace chainrule::engine {
+
+/// The stage, if it can be part of a section.
+template <class T>
+WorksInBlocks<T>* Plan<T>::block_worker(std::size_t stage) const {
+  const Op& op = ops_[stage];
+  if (op.input || op.done_by_input) return nullptr;
+  return dynamic_cast<WorksInBlocks<T>*>(graph_.stages[stage].stage.get());
+}
+
+/// What the stages write of one row of the batch, forward and back.
+template <class T>
+std::int64_t Plan<T>::row_bytes(const Section& section) const {
+  std::int64_t numbers = 0;
+  for (std::size_t i = section.first; i < section.last; ++i) {
+    const Tensor<T>& y = tensors_[graph_.stages[i].writes].y;
+    numbers += (ops_[i].backward ? 2 : 1) * y.positions * y.stride;
+  }
+  return numbers * std::int64_t{sizeof(T)};
+}
+
+// Neighbours that all work in blocks are a section, where rows have several positions: otherwise
+// there is little to keep in a cache.
+template <class T>
+void Plan<T>::find_sections() {
+  const std::size_t count = ops_.size();
+  const auto has_positions = [&](std::size_t stage) {
+    return graph_.stages[stage].stage->y.positions > 1;
+  };
+  for (std::size_t first = 0; first < count;) {
+    Section section{first, first + 1};
+    // Dual numbers are for small networks.
+    if (std::is_floating_point_v<T> && block_worker(first)) {
+      while (section.last < count && block_worker(section.last)) ++section.last;
+      bool is_large = false;
+      for (std::size_t i = first; i < section.last; ++i) is_large |= has_positions(i);
+      if (is_large) {
+        section.rows = std::max<std::int64_t>(1, cache_sizes().l2 / 2 / row_bytes(section));
+        for (std::size_t i = first; i < section.last; ++i) {
+          ops_[i].in_blocks = block_worker(i);
+          section.prepares_forward |= ops_[i].in_blocks->prepares_forward();
+          section.is_trained |= graph_.stages[i].trained;
+        }
+      } else {
+        section.last = first + 1;
+      }
+    }
+    sections_.push_back(section);
+    first = section.last;
+  }
+}
+
+// A stage by itself waits at the barrier only if it, or the one before, owns columns. The last wait
+// is for the results, which their rows' threads read next.
+template <class T>
+void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
+  for (const Section& section : sections_) {
+    if (section.rows > 0) {
+      forward_blocks(context, step, section);
+      continue;
+    }
+    BatchInput<T>* input = ops_[section.first].input;
+    Stage<T>& stage = *graph_.stages[section.first].stage;
+    if (ops_[section.first].done_by_input) continue;
+    if (input) {
+      input->sync_for(context, stage.partition());
+    } else {
+      context.sync_for(stage.partition());
+    }
+    stage.forward(step, context);
+    if (input) input->transpose(step, context.slice());
+  }
+  context.sync_for(Partition::rows);
+}
+
+// Blocks of the rows that a thread owns anyway, so it waits for no other.
+template <class T>
+void Plan<T>::forward_blocks(ThreadContext& context, const Step<T>& step, const Section& section) {
+  if (section.prepares_forward) {
+    context.barrier();  // no thread still uses what was prepared for the last step
+    for (std::size_t i = section.first; i < section.last; ++i)
+      ops_[i].in_blocks->prepare_forward(context.slice());
+    context.barrier();
+  } else {
+    context.sync_for(Partition::rows);
+  }
+  const Range rows = step.rows_of(context.slice());
+  Step<T> block = step;
+  for (std::int64_t begin = rows.begin; begin < rows.end; begin += section.rows) {
+    block.own = {begin, std::min(rows.end, begin + section.rows)};
+    for (std::size_t i = section.first; i < section.last; ++i)
+      graph_.stages[i].stage->forward(block, context);
+  }
+}
+
+// From dy of the results to dx of what wants it.
+template <class T>
+void Plan<T>::backward(ThreadContext& context, const Step<T>& step) {
+  for (auto section = sections_.rbegin(); section != sections_.rend(); ++section) {
+    if (section->rows > 0) {
+      backward_blocks(context, step, *section);
+    } else if (ops_[section->first].backward) {
+      context.sync_for(graph_.stages[section->first].stage->backward_partition());
+      backward_stage(context, step, section->first);
+    }
+  }
+}
+
+// Gradients are added right behind the stage that gives them, so a tensor's sum is complete when
+// the stage that made the tensor is reached. Each thread adds rows, so it waits first where the
+// stage's threads own columns.
+template <class T>
+void Plan<T>::backward_stage(ThreadContext& context, const Step<T>& step, std::size_t stage) {
+  graph_.stages[stage].stage->backward(step, context);
+  if (!ops_[stage].adds) return;
+  if (!step.own) context.sync_for(Partition::rows);
+  add_gradients(step.rows_of(context.slice()), stage);
+}
+
+// All threads share out each block, since the gradients of parameters take the rows of all threads
+// in their order. A thread so owns other rows than before and behind the section, for which it
+// waits as if it owned columns.
+template <class T>
+void Plan<T>::backward_blocks(ThreadContext& context, const Step<T>& step, const Section& section) {
+  const ThreadSlice slice = context.slice();
+  for (std::size_t i = section.first; i < section.last; ++i)
+    if (ops_[i].backward) ops_[i].in_blocks->prepare_backward(slice);
+  context.sync_for(Partition::columns);
+  const std::int64_t size = section.rows * slice.count;
+  Step<T> block = step;
+  for (std::int64_t begin = 0; begin < step.rows; begin += size) {
+    const Range rows{begin, std::min(step.rows, begin + size)};
+    const Range own = slice.range(rows.size());
+    block.own = {begin + own.begin, begin + own.end};
+    for (std::size_t i = section.last; i-- > section.first;)
+      if (ops_[i].backward) backward_stage(context, block, i);
+    if (!section.is_trained) continue;
+    context.sync_for(Partition::columns);
+    for (std::size_t i = section.last; i-- > section.first;)
+      if (graph_.stages[i].trained) ops_[i].in_blocks->sum_gradients(rows, slice);
+  }
+}
+
+#define CHAINRULE_MEMBERS(T)                                      \
+  template void Plan<T>::find_sections();                         \
+  template void Plan<T>::forward(ThreadContext&, const Step<T>&); \
+  template void Plan<T>::backward(ThreadContext&, const Step<T>&);
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
+
+}  // namespace chainrule::engine
