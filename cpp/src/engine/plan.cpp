@@ -43,10 +43,10 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
   }
   make_inputs(graph);
   find_gradients();
+  find_sections();
   allocate_values();
   allocate_gradients();
   connect();
-  find_sections();
 }
 
 /// The chain of stages that an input goes through first, each the only reader of what comes in; or

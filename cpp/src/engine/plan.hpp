@@ -114,7 +114,8 @@ class Plan {
     std::vector<bool> passes;                // of what it reads: dy itself is used
     BatchInput<T>* input = nullptr;          // feeds it nonzeros
     BatchInput<T>* done_by_input = nullptr;  // has done its work when a batch is read
-    WorksInBlocks<T>* in_blocks = nullptr;   // in a section of several rows of the batch at a time
+    WorksInBlocks<T>* in_blocks = nullptr;   // where its section has blocks
+    std::size_t section = 0;
   };
 
   /// Stages [first, last) that a step goes through for some rows of the batch at a time, all of
@@ -122,7 +123,7 @@ class Plan {
   struct Section {
     std::size_t first;
     std::size_t last;
-    std::int64_t rows = 0;  // of a block, for each thread; 0: all
+    std::int64_t rows = 0;  // of a block; 0: all
     bool prepares_forward = false;
     bool is_trained = false;
   };

@@ -51,16 +51,18 @@ void Plan<T>::allocate_values() {
 
 /// Those of what a stage with parameters gives stay until these have got theirs. Where a sum passes
 /// a gradient on as it is, nothing is copied: an only reader's input shares its memory, and of
-/// several readers the next one writes, to which it is added.
+/// several readers the next one writes, to which it is added. What only the stages of a section
+/// need has memory for a block of rows.
 template <class T>
 void Plan<T>::allocate_gradients() {
   if (!options_.backward) return;
   constexpr std::size_t none = static_cast<std::size_t>(-1);
   std::vector<TensorLife<T>> lives;
-  std::vector<std::size_t> owner(tensors_.size(), none);  // the tensor whose memory it is
-  std::vector<std::size_t> life(tensors_.size(), none);   // of an owner
-  std::vector<std::size_t> seen(tensors_.size(), 0);      // readers that the backward pass came to
-  std::vector<std::size_t> passed(tensors_.size(), none);
+  std::vector<std::size_t> owner(tensors_.size(), none);   // the tensor whose memory it is
+  std::vector<std::size_t> life(tensors_.size(), none);    // of an owner
+  std::vector<std::size_t> seen(tensors_.size(), 0);       // readers that the backward pass came to
+  std::vector<std::size_t> passed(tensors_.size(), none);  // the sum that passed a gradient on
+  std::vector<bool> whole(tensors_.size(), false);         // of an owner: others need it as well
   const auto own = [&](std::size_t tensor, std::int64_t from, std::int64_t to) {
     owner[tensor] = tensor;
     life[tensor] = lives.size();
@@ -87,6 +89,11 @@ void Plan<T>::allocate_gradients() {
         own(node.writes, tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
             0);
       keep(node.writes, node.trained ? last_moment() : backward_moment(i));
+      const bool is_section_s =
+          op.in_blocks && !tensor.is_result &&
+          std::all_of(tensor.readers.begin(), tensor.readers.end(),
+                      [&](std::size_t reader) { return ops_[reader].section == op.section; });
+      if (!is_section_s) whole[owner[node.writes]] = true;
     }
     const auto* joins = dynamic_cast<const Joins<T>*>(node.stage.get());
     op.to_add.resize(node.reads.size());
@@ -104,23 +111,33 @@ void Plan<T>::allocate_gradients() {
         if (alone) {
           owner[t] = owner[node.writes];
         } else {
-          passed[t] = node.writes;
+          passed[t] = i;
         }
       } else if (passed[t] != none) {
         op.adds = true;
         // This reader writes, and the gradient that was passed on is added, which has to live until
         // then.
-        op.passed.push_back({passed[t], t});
-        keep(passed[t], backward_moment(i));
+        const std::size_t sum = graph_.stages[passed[t]].writes;
+        op.passed.push_back({sum, t});
+        keep(sum, backward_moment(i));
+        if (ops_[passed[t]].section != op.section) whole[owner[sum]] = true;
         passed[t] = none;
       } else if (!first) {
         op.adds = true;
         // Another reader has written already: this one writes to memory that lives for the one
         // addition.
         op.to_add[j] = tensors_[t].y;
+        if (op.in_blocks) op.to_add[j].block = sections_[op.section].rows * read.positions;
         lives.push_back({&op.to_add[j], backward_moment(i), backward_moment(i)});
       }
     }
+  }
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const std::size_t tensor = graph_.stages[i].writes;
+    if (owner[tensor] != tensor || whole[tensor]) continue;
+    const Section& section = sections_[ops_[i].section];
+    tensors_[tensor].dy.block = section.rows * graph_.tensors[tensor].positions;
+    lives[life[tensor]].to = std::min(lives[life[tensor]].to, backward_moment(section.first));
   }
   gradient_memory_.provide(lives);
   for (std::size_t t = 0; t < tensors_.size(); ++t)

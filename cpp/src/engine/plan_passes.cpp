@@ -43,7 +43,7 @@ template <class T>
 void Plan<T>::find_sections() {
   const std::size_t count = ops_.size();
   const auto has_positions = [&](std::size_t stage) {
-    return graph_.stages[stage].stage->y.positions > 1;
+    return tensors_[graph_.stages[stage].writes].y.positions > 1;
   };
   for (std::size_t first = 0; first < count;) {
     Section section{first, first + 1};
@@ -53,7 +53,8 @@ void Plan<T>::find_sections() {
       bool is_large = false;
       for (std::size_t i = first; i < section.last; ++i) is_large |= has_positions(i);
       if (is_large) {
-        section.rows = std::max<std::int64_t>(1, cache_sizes().l2 / 2 / row_bytes(section));
+        section.rows =
+            options_.threads * std::max<std::int64_t>(1, cache_sizes().l2 / 2 / row_bytes(section));
         for (std::size_t i = first; i < section.last; ++i) {
           ops_[i].in_blocks = block_worker(i);
           section.prepares_forward |= ops_[i].in_blocks->prepares_forward();
@@ -63,6 +64,7 @@ void Plan<T>::find_sections() {
         section.last = first + 1;
       }
     }
+    for (std::size_t i = first; i < section.last; ++i) ops_[i].section = sections_.size();
     sections_.push_back(section);
     first = section.last;
   }
@@ -103,9 +105,10 @@ void Plan<T>::forward_blocks(ThreadContext& context, const Step<T>& step, const 
     context.sync_for(Partition::rows);
   }
   const Range rows = step.rows_of(context.slice());
+  const std::int64_t size = std::max<std::int64_t>(1, section.rows / options_.threads);
   Step<T> block = step;
-  for (std::int64_t begin = rows.begin; begin < rows.end; begin += section.rows) {
-    block.own = {begin, std::min(rows.end, begin + section.rows)};
+  for (std::int64_t begin = rows.begin; begin < rows.end; begin += size) {
+    block.own = {begin, std::min(rows.end, begin + size)};
     for (std::size_t i = section.first; i < section.last; ++i)
       graph_.stages[i].stage->forward(block, context);
   }
@@ -137,17 +140,18 @@ void Plan<T>::backward_stage(ThreadContext& context, const Step<T>& step, std::s
 
 // All threads share out each block, since the gradients of parameters take the rows of all threads
 // in their order. A thread so owns other rows than before and behind the section, for which it
-// waits as if it owned columns.
+// waits as if it owned columns; and before the next block writes to the memory of this one's
+// gradients.
 template <class T>
 void Plan<T>::backward_blocks(ThreadContext& context, const Step<T>& step, const Section& section) {
   const ThreadSlice slice = context.slice();
   for (std::size_t i = section.first; i < section.last; ++i)
     if (ops_[i].backward) ops_[i].in_blocks->prepare_backward(slice);
   context.sync_for(Partition::columns);
-  const std::int64_t size = section.rows * slice.count;
   Step<T> block = step;
-  for (std::int64_t begin = 0; begin < step.rows; begin += size) {
-    const Range rows{begin, std::min(step.rows, begin + size)};
+  for (std::int64_t begin = 0; begin < step.rows; begin += section.rows) {
+    if (begin > 0) context.sync_for(Partition::columns);
+    const Range rows{begin, std::min(step.rows, begin + section.rows)};
     const Range own = slice.range(rows.size());
     block.own = {begin + own.begin, begin + own.end};
     for (std::size_t i = section.last; i-- > section.first;)

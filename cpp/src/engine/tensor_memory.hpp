@@ -24,7 +24,7 @@ struct TensorLife {
 
 /// Memory of a plan's tensors. One whose last reader is done hands its buffer on to a later tensor
 /// of the same columns and positions, whose rows each thread then owns as it owned those before, so
-/// that no barrier is needed between the two.
+/// that no barrier is needed between the two. A tensor says itself of how many rows it has memory.
 template <class T>
 class TensorMemory {
  public:
@@ -54,23 +54,25 @@ class TensorMemory {
   struct Block {
     std::int64_t columns;
     std::int64_t positions;
+    std::int64_t rows;
     std::int64_t free_after;
     Buffer<T> buffer;
   };
 
-  /// The first block of these columns and positions that is free when the life begins, or a new one
-  /// of (batch size x positions) padded rows.
+  /// The first block of these columns, positions and rows that is free when the life begins, or a
+  /// new one of padded rows: (batch size x positions) where the tensor has all.
   T* take(const TensorLife<T>& life) {
     const Tensor<T>& tensor = *life.tensor;
+    const std::int64_t rows =
+        tensor.block > 0 ? tensor.block : padded<T>(checked_product(batch_size_, tensor.positions));
     for (Block& block : blocks_) {
       if (block.free_after >= life.from || block.columns != tensor.columns ||
-          block.positions != tensor.positions)
+          block.positions != tensor.positions || block.rows != rows)
         continue;
       block.free_after = life.to;
       return block.buffer.data();
     }
-    const std::int64_t rows = padded<T>(checked_product(batch_size_, tensor.positions));
-    blocks_.push_back({tensor.columns, tensor.positions, life.to,
+    blocks_.push_back({tensor.columns, tensor.positions, rows, life.to,
                        Buffer<T>(rows * row_stride<T>(tensor.columns))});
     return blocks_.back().buffer.data();
   }

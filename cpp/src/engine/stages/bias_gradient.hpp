@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/buffer.hpp"
+#include "engine/norm.hpp"
 #include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
@@ -23,6 +24,14 @@ class BiasGradient {
     if (columns.size() == 0) return;
     kernels_.column_sums(dy.row(rows.begin * dy.positions), dy.stride, rows.size() * dy.positions,
                          columns.begin, columns.end, sums_.data(), rows.begin > 0);
+  }
+
+  /// The 2-norm of db.
+  double norm() const {
+    double sum = 0.0;
+    for (std::int64_t j = 0; bias_ && j < bias_->shape.columns; ++j)
+      sum += double{sums_.data()[j]} * double{sums_.data()[j]};
+    return norm_from<T>(sum, sums_.size());
   }
 
   void store(const Step<T>& step, ThreadSlice slice) const {

@@ -14,7 +14,10 @@ namespace {
 
 /// What both kinds of stages have in common.
 template <class T>
-class KernelStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
+class KernelStage : public Stage<T>,
+                    public Infers<T>,
+                    public WorksInBlocks<T>,
+                    public BoundsGradient {
  public:
   KernelStage(const StageContext<T>& c, const ConvolutionSizes<T>& sizes)
       : parameters_(c.parameters),
@@ -47,6 +50,9 @@ class KernelStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
 
   bool infers_in_place() const override { return false; }
 
+  double gradient_bound(std::int64_t) override {
+    return weight_gradient_->norm() + bias_gradient_.norm();
+  }
   void store_gradients(const Step<T>& step, ThreadSlice slice) override {
     weight_gradient_->store(step, slice);
     bias_gradient_.store(step, slice);
@@ -94,9 +100,11 @@ class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
   void forward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     const bool keeps_copies = input_gradient_ != nullptr;
-    T* copies = copies_.data() + (keeps_copies ? 0 : slice.index * this->forward_.block_copies());
-    this->forward_.run(step.rows_of(slice), this->weight(), this->bias(), this->x.data,
-                       this->y.data, copies, keeps_copies);
+    const Range images = step.rows_of(slice);
+    T* copies = copies_.data() + (keeps_copies ? this->forward_.copies_of(images.begin)
+                                               : slice.index * this->forward_.block_copies());
+    this->forward_.run(images.size(), this->weight(), this->bias(), this->x.batch_row(images.begin),
+                       this->y.batch_row(images.begin), copies, keeps_copies);
   }
 
   // dy: (rows outputs) x filters, dx: (rows inputs) x channels, or flat
@@ -107,7 +115,9 @@ class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
       prepare_backward(slice);
       context.barrier();
     }
-    input_gradient_->run(step.rows_of(slice), nullptr, this->dy.data, this->dx.data,
+    const Range images = step.rows_of(slice);
+    input_gradient_->run(images.size(), nullptr, this->dy.batch_row(images.begin),
+                         this->dx.batch_row(images.begin),
                          scratch_.data() + slice.index * input_gradient_->scratch_size());
   }
 
@@ -120,13 +130,15 @@ class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
     if (this->dx.data) input_gradient_->make_kernel(this->weight(), slice);
   }
   void sum_gradients(Range rows, ThreadSlice slice) override {
-    this->weight_gradient_->add(rows, slice, this->x.data, copies_.data(), this->dy.data);
+    this->weight_gradient_->run(rows.size(), rows.begin > 0, slice, this->x.batch_row(rows.begin),
+                                copies_.data() + this->forward_.copies_of(rows.begin),
+                                this->dy.batch_row(rows.begin));
     this->bias_gradient_.add(rows, slice, this->dy);
   }
 
   void infer(const InferArgs<T>& p) const noexcept override {
     const std::int64_t x_rows = this->sizes_.has_flat_images ? 1 : this->sizes_.windows.inputs();
-    this->forward_.run({0, p.rows / x_rows}, this->weight(), this->bias(), p.x, p.y,
+    this->forward_.run(p.rows / x_rows, this->weight(), this->bias(), p.x, p.y,
                        static_cast<T*>(p.scratch), false);
   }
   std::int64_t infer_scratch_bytes(std::int64_t) const override {
@@ -190,20 +202,24 @@ class TransposedConvolutionStage final : public KernelStage<T> {
       prepare_forward(slice);
       context.barrier();
     }
-    input_gradient_.run(step.rows_of(slice), this->bias(), this->x.data, this->y.data,
+    const Range images = step.rows_of(slice);
+    input_gradient_.run(images.size(), this->bias(), this->x.batch_row(images.begin),
+                        this->y.batch_row(images.begin),
                         scratch_.data() + slice.index * input_gradient_.scratch_size());
   }
 
   // dx(o, f) = sum over kernel row, kernel column and channel, in this order, of dy W
   // dy: (rows inputs) x channels, dx: (rows outputs) x filters
   void backward(const Step<T>& step, ThreadContext& context) override {
-    if (!this->dx.data) {
-      // The weight gradient reads the copies.
-      this->forward_.copy(step.rows_of(context.slice()), this->dy.data, copies_.data());
-      return;
+    const Range images = step.rows_of(context.slice());
+    const T* from = this->dy.batch_row(images.begin);
+    T* copies = copies_.data() + this->forward_.copies_of(images.begin);
+    if (this->dx.data) {
+      this->forward_.run(images.size(), this->weight(), nullptr, from,
+                         this->dx.batch_row(images.begin), copies, true);
+    } else {
+      this->forward_.copy(images.size(), from, copies);  // for the weight gradient
     }
-    this->forward_.run(step.rows_of(context.slice()), this->weight(), nullptr, this->dy.data,
-                       this->dx.data, copies_.data(), true);
   }
 
   void gradients(const Step<T>& step, ThreadContext& context) override {
@@ -216,12 +232,14 @@ class TransposedConvolutionStage final : public KernelStage<T> {
     input_gradient_.make_kernel(this->weight(), slice);
   }
   void sum_gradients(Range rows, ThreadSlice slice) override {
-    this->weight_gradient_->add(rows, slice, this->dy.data, copies_.data(), this->x.data);
+    this->weight_gradient_->run(rows.size(), rows.begin > 0, slice, this->dy.batch_row(rows.begin),
+                                copies_.data() + this->forward_.copies_of(rows.begin),
+                                this->x.batch_row(rows.begin));
     this->bias_gradient_.add(rows, slice, this->dy);
   }
 
   void infer(const InferArgs<T>& p) const noexcept override {
-    input_gradient_.run({0, p.rows / this->sizes_.windows.outputs()}, this->bias(), p.x, p.y,
+    input_gradient_.run(p.rows / this->sizes_.windows.outputs(), this->bias(), p.x, p.y,
                         static_cast<T*>(p.scratch));
   }
   std::int64_t infer_scratch_bytes(std::int64_t) const override {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/cache.hpp"
+#include "engine/norm.hpp"
 #include "engine/stages/convolution_windows.hpp"
 #include "engine/stages/stage.hpp"
 #include "model/convolution.hpp"
@@ -100,24 +101,22 @@ class ConvolutionForward {
   }
   std::int64_t block_copies() const { return copies_of(block_); }
 
-  /// Calls work(images) for as many of them at a time as L2 holds.
+  /// Calls work(images) for as many of `images` at a time as L2 holds.
   template <class Work>
-  void in_blocks_of(Range images, const Work& work) const {
-    for (std::int64_t begin = images.begin; begin < images.end; begin += block_)
-      work(Range{begin, std::min(images.end, begin + block_)});
+  void in_blocks_of(std::int64_t images, const Work& work) const {
+    for (std::int64_t begin = 0; begin < images; begin += block_)
+      work(Range{begin, std::min(images, begin + block_)});
   }
 
-  /// Copies images of x, if they have to be, to their places among those of all images.
-  void copy(Range images, const T* x, T* copies) const {
-    if (form_.is_copied())
-      kernels_.add_border(form_.copy(images.size(), x + images.begin * form_.image,
-                                     copies + images.begin * form_.copy_image()));
+  /// Copies images of x, if they have to be.
+  void copy(std::int64_t images, const T* x, T* copies) const {
+    if (form_.is_copied()) kernels_.add_border(form_.copy(images, x, copies));
   }
 
   // y(o, f) = b(f) + sum over kernel row, kernel column and channel, in this order, of x W
   // x: (images inputs) x channels, or flat, W: (terms of a window) x filters, y: (images outputs) x
-  // filters; copies: of all images, which are kept, or of a block
-  void run(Range images, const T* weight, const T* bias, const T* x, T* y, T* copies,
+  // filters; copies: of these images, which are kept, or of a block
+  void run(std::int64_t images, const T* weight, const T* bias, const T* x, T* y, T* copies,
            bool keeps_copies) const {
     in_blocks_of(images, [&](Range some) {
       const T* from = x + some.begin * form_.image;
@@ -186,10 +185,10 @@ class ConvolutionInputGradient {
   // dx(i, c) = b(c) + sum over kernel row, kernel column, each from the last to the first, and
   // filter, in this order, of dy W; b: null for zero
   // dy: (images outputs) x filters, dx: (images inputs) x channels, or flat
-  void run(Range images, const T* bias, const T* dy, T* dx, T* scratch) const {
+  void run(std::int64_t images, const T* bias, const T* dy, T* dx, T* scratch) const {
     T* padded_rows = scratch + block_copies();
-    for (std::int64_t begin = images.begin; begin < images.end; begin += block_) {
-      const std::int64_t count = std::min(block_, images.end - begin);
+    for (std::int64_t begin = 0; begin < images; begin += block_) {
+      const std::int64_t count = std::min(block_, images - begin);
       const T* from = dy + begin * form_.image;
       T* to = is_flat_ ? padded_rows : dx + begin * image_;
       if (form_.is_copied()) {
@@ -262,13 +261,14 @@ class ConvolutionWeightGradient {
   // dW(t, f) = sum over images and outputs, in order, of x(o + t) dy(o, f), (terms of a window x
   // filters). x, copies: as ConvolutionForward has read them; dy: (images outputs) x filters, with
   // any numbers behind its columns
-  // A thread owns neighbouring rows of panels, which it goes through for each block of images. All
-  // images come in their order, from 0 on.
-  void add(Range all, ThreadSlice slice, const T* x, const T* copies, const T* dy) {
+  // A thread owns neighbouring rows of panels, which it goes through for each block of images.
+  // Where it `adds`, the sums go on from those of the images before.
+  void run(std::int64_t all, bool adds, ThreadSlice slice, const T* x, const T* copies,
+           const T* dy) {
     const Range rows = rows_of(slice);
     forward_.in_blocks_of(all, [&](Range images) {
       for (std::int64_t row = rows.begin; row < rows.end;)
-        row = add_images(images, row, rows.end, x, copies, dy);
+        row = add_images(images, adds || images.begin > 0, row, rows.end, x, copies, dy);
     });
   }
 
@@ -278,6 +278,18 @@ class ConvolutionWeightGradient {
     store_or_apply_gradient(step, weight_, entry_of(rows.begin),
                             gradient_.data() + entry_of(rows.begin),
                             entry_of(rows.end) - entry_of(rows.begin));
+  }
+
+  /// The 2-norm of dW.
+  double norm() const {
+    const kernels::PanelShape& shape = weight_.shape;
+    double sum = 0.0;
+    for (std::int64_t row = 0; row < shape.panels() * shape.rows; ++row) {
+      const T* entries = gradient_.data() + entry_of(row);
+      for (std::int64_t j = 0; j < shape.own_columns(row / shape.rows); ++j)
+        sum += double{entries[j]} * double{entries[j]};
+    }
+    return norm_from<T>(sum, weight_.size);
   }
 
  private:
@@ -300,7 +312,7 @@ class ConvolutionWeightGradient {
   }
 
   /// Rows of dW from `row` on, those of one panel, for some images; returns the row behind them.
-  std::int64_t add_images(Range images, std::int64_t row, std::int64_t end, const T* x,
+  std::int64_t add_images(Range images, bool adds, std::int64_t row, std::int64_t end, const T* x,
                           const T* copies, const T* dy) {
     const kernels::PanelShape& shape = weight_.shape;
     const ForwardWindows& windows = forward_.windows();
@@ -324,7 +336,7 @@ class ConvolutionWeightGradient {
          .dy = dy + images.begin * forward_.y_image() + panel * shape.panel,
          .dy_stride = row_stride<T>(shape.columns),
          .g = gradient_.data() + entry_of(row),
-         .adds = images.begin > 0});
+         .adds = adds});
     return row + last - first;
   }
 

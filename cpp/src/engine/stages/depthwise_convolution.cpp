@@ -94,7 +94,10 @@ std::vector<kernels::Span> output_spans(const Window& w) {
 }
 
 template <class T>
-class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
+class DepthwiseConvolutionStage final : public Stage<T>,
+                                        public Infers<T>,
+                                        public WorksInBlocks<T>,
+                                        public BoundsGradient {
  public:
   DepthwiseConvolutionStage(const StageContext<T>& c, const Window& down, const Window& across)
       : kernels_(c.kernels),
@@ -134,8 +137,7 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, publi
   // x: (rows inputs) x channels, W: kernel positions x channels, y: (rows outputs) x channels
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range images = step.rows_of(context.slice());
-    run(images.size(), this->x.row(images.begin * inputs_of_image()),
-        this->y.row(images.begin * outputs_of_image()));
+    run(images.size(), this->x.batch_row(images.begin), this->y.batch_row(images.begin));
   }
 
   // dx(i, c) = sum over kernel row and kernel column, each from the last to the first, of dy W
@@ -151,10 +153,10 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, publi
                         .columns = gradient_columns_.runs(),
                         .images = images.size(),
                         .stride = this->dy.stride,
-                        .x = this->dy.row(images.begin * outputs_of_image()),
+                        .x = this->dy.batch_row(images.begin),
                         .x_width = x_.outputs,
                         .x_positions = outputs_of_image(),
-                        .y = this->dx.row(images.begin * inputs_of_image()),
+                        .y = this->dx.batch_row(images.begin),
                         .y_width = x_.inputs,
                         .y_positions = inputs_of_image()});
   }
@@ -170,6 +172,12 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, publi
     const Range rows = kernel_rows(slice);
     for (std::int64_t row = rows.begin; row < rows.end; ++row) kernel_row_gradient(images, row);
     bias_gradient_.add(images, slice, this->dy);
+  }
+  double gradient_bound(std::int64_t) override {
+    double sum = 0.0;
+    for (const T *g = gradient_.data(), *end = g + gradient_.size(); g < end; ++g)
+      sum += double{*g} * double{*g};
+    return norm_from<T>(sum, gradient_.size()) + bias_gradient_.norm();
   }
   void store_gradients(const Step<T>& step, ThreadSlice slice) override {
     const Range rows = kernel_rows(slice);
@@ -234,10 +242,10 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, publi
                                  .column_offset = -x_.before,
                                  .images = images.size(),
                                  .stride = this->x.stride,
-                                 .x = this->x.row(images.begin * inputs_of_image()),
+                                 .x = this->x.batch_row(images.begin),
                                  .x_width = x_.inputs,
                                  .x_positions = inputs_of_image(),
-                                 .dy = this->dy.row(images.begin * outputs_of_image()),
+                                 .dy = this->dy.batch_row(images.begin),
                                  .y_width = x_.outputs,
                                  .y_positions = outputs_of_image(),
                                  .g = own,

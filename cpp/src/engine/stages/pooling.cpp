@@ -37,8 +37,8 @@ class WindowStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
 
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range batch = step.rows_of(context.slice());
-    run(batch.size(), this->x.stride, this->x.row(batch.begin * windows_.x_positions()),
-        this->y.row(batch.begin * windows_.y_positions()));
+    run(batch.size(), this->x.stride, this->x.batch_row(batch.begin),
+        this->y.batch_row(batch.begin));
   }
 
   void infer(const InferArgs<T>& p) const noexcept override {
@@ -78,9 +78,8 @@ class WindowSumStage final : public WindowStage<T> {
     if (!this->dx.data) return;
     const Range batch = step.rows_of(context.slice());
     this->kernels_.sum_windows(this->reversed_.shape(), {factors(), nullptr}, batch.size(),
-                               this->x.stride,
-                               this->dy.row(batch.begin * this->windows_.y_positions()),
-                               this->dx.row(batch.begin * this->windows_.x_positions()));
+                               this->x.stride, this->dy.batch_row(batch.begin),
+                               this->dx.batch_row(batch.begin));
   }
 
  protected:
@@ -112,13 +111,11 @@ class WindowMaximumStage final : public WindowStage<T> {
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range batch = step.rows_of(context.slice());
-    const std::int64_t x_row = batch.begin * this->windows_.x_positions();
-    const std::int64_t y_row = batch.begin * this->windows_.y_positions();
     this->kernels_.max_windows_backward(
         this->windows_.shape(),
         {disjoint_, cleared_.data(), static_cast<std::int64_t>(cleared_.size())}, batch.size(),
-        this->x.stride, this->x.row(x_row), this->y.row(y_row), this->dy.row(y_row),
-        this->dx.row(x_row));
+        this->x.stride, this->x.batch_row(batch.begin), this->y.batch_row(batch.begin),
+        this->dy.batch_row(batch.begin), this->dx.batch_row(batch.begin));
   }
 
  protected:

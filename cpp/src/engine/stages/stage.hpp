@@ -20,15 +20,19 @@ namespace chainrule::engine {
 
 /// A row-major buffer between two stages: (rows of the batch x positions) rows of `columns`
 /// numbers, padded to kRowAlignment. Elementwise kernels work on the padding too, so its values
-/// mean nothing, but in gradients, where they are zero (see TensorMemory).
+/// mean nothing, but in gradients, where they are zero (see TensorMemory). What only the stages of
+/// a section need has memory for one block of the batch, which the next block takes over.
 template <class T>
 struct Tensor {
   T* data = nullptr;
   std::int64_t columns = 0;
   std::int64_t stride = 0;
   std::int64_t positions = 1;
+  std::int64_t block = 0;  // rows that there is memory for; 0: all
 
-  T* row(std::int64_t i) const { return data + i * stride; }
+  T* row(std::int64_t i) const { return data + (block > 0 ? i % block : i) * stride; }
+  /// The first position of a row of the batch.
+  T* batch_row(std::int64_t i) const { return row(i * positions); }
 };
 
 /// What is the same for all stages during one step. One that goes forward alone has neither
