@@ -105,6 +105,10 @@ void check_largest(const std::string& isa, const Windows& windows, int64_t colum
   const kernels::KernelTable<T>& k = kernels_of<T>(isa);
   k.max_windows(f, kBatch, x.stride, x.data(), y.data());
   CHECK(same_bits(y, expected_y));
+  Matrix<T> noting_y(dy.rows, columns, kGarbage<T>);
+  std::vector<kernels::WindowChoice<T>> choices(y.values.size());
+  k.max_windows_noting(f, kBatch, x.stride, x.data(), noting_y.data(), choices.data());
+  CHECK(same_bits(noting_y, expected_y));
 
   const std::vector<int64_t> holders = windows.reversed().counts();
   const bool disjoint = *std::max_element(holders.begin(), holders.end()) <= 1;
@@ -112,7 +116,7 @@ void check_largest(const std::string& isa, const Windows& windows, int64_t colum
   for (int64_t p = 0; p < x_positions; ++p)
     if (!disjoint || holders[static_cast<size_t>(p)] == 0) cleared.push_back(p);
   k.max_windows_backward(f, {disjoint, cleared.data(), static_cast<int64_t>(cleared.size())},
-                         kBatch, x.stride, x.data(), y.data(), dy.data(), dx.data());
+                         kBatch, x.stride, choices.data(), dy.data(), dx.data());
   for (size_t i = 0; i < dx.values.size(); ++i)  // zeros of either sign, and zeros in the padding
     CHECK(dx.values[i] == expected_dx.values[i]);
 }

@@ -285,24 +285,6 @@ const Tensor<T>& Plan<T>::output_of(std::int64_t layer) const {
   return tensors_[graph_.node_outputs[static_cast<std::size_t>(layer)]].y;
 }
 
-// Stages come in topological order, so the first bad tensor is where it began. A tensor whose input
-// keeps bytes is not filled, and bytes are finite.
-template <class T>
-std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
-    const StageNode<T>& node = graph_.stages[i];
-    const Tensor<T>& y = tensors_[node.writes].y;
-    const BatchInput<T>* input = ops_[i].done_by_input;
-    if (!y.data || (input && input->keeps_bytes())) continue;
-    for (std::int64_t r = 0; r < rows * y.positions; ++r) {
-      for (std::int64_t j = 0; j < y.columns; ++j) {
-        if (!std::isfinite(y.row(r)[j])) return node.stage->layer;
-      }
-    }
-  }
-  return -1;
-}
-
 /// A gradient is a sum of products of entries of x, or of x normalised, and entries of dy, in each
 /// row one of dy: by Cauchy and Schwarz at most the product of their 2-norms. Normalised columns or
 /// rows, categories and ones have a norm of at most sqrt(rows x columns).

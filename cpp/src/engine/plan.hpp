@@ -86,7 +86,7 @@ class Plan {
 
   /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
   /// does.
-  std::int64_t first_bad_layer(std::int64_t rows) const;
+  std::int64_t first_bad_layer(std::int64_t rows);
   /// Not less than any number in the parameters' gradients that `gradients` would give of `rows`
   /// rows, from what forward and backward have left; may be infinite or NaN where such numbers are
   /// near.
@@ -125,6 +125,7 @@ class Plan {
     std::size_t last;
     std::int64_t rows = 0;  // of a block; 0: all
     bool prepares_forward = false;
+    bool passes_values = false;  // some tensors have memory for a block alone
     bool is_trained = false;
   };
 
@@ -137,12 +138,17 @@ class Plan {
   void connect();
   void connect_inputs();
   void find_sections();
+  bool stays_in_section(std::size_t writer) const;
+  bool is_read_again(std::size_t writer) const;
   WorksInBlocks<T>* block_worker(std::size_t stage) const;
   std::int64_t row_bytes(const Section& section) const;
+  Step<T> block_of(const Step<T>& step, const Section& section, std::int64_t begin,
+                   ThreadSlice slice) const;
 
   void forward_blocks(ThreadContext& context, const Step<T>& step, const Section& section);
   void backward_blocks(ThreadContext& context, const Step<T>& step, const Section& section);
   void backward_stage(ThreadContext& context, const Step<T>& step, std::size_t stage);
+  bool is_bad(std::size_t stage, Range rows) const;
   void add_gradients(Range rows, std::size_t stage);
   void stage_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
   void add_shared_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
@@ -167,6 +173,7 @@ class Plan {
   std::int64_t result_columns_ = 0;
   std::vector<Op> ops_;                   // one for each stage
   std::vector<Section> sections_;         // of all stages, in their order
+  Step<T> last_step_;                     // of the forward pass
   std::vector<TensorMemoryUse> tensors_;  // one for each tensor
   std::vector<std::unique_ptr<BatchInput<T>>> inputs_;
   TensorMemory<T> value_memory_;

@@ -30,7 +30,28 @@ void Plan<T>::find_gradients() {
   }
 }
 
-/// What the backward pass may read, or the caller behind the forward pass, stays to the end.
+/// Whether only the section of the stage that writes it reads a tensor.
+template <class T>
+bool Plan<T>::stays_in_section(std::size_t writer) const {
+  const StageTensor& tensor = graph_.tensors[graph_.stages[writer].writes];
+  const Op& op = ops_[writer];
+  return op.in_blocks && !tensor.is_result &&
+         std::all_of(tensor.readers.begin(), tensor.readers.end(),
+                     [&](std::size_t reader) { return ops_[reader].section == op.section; });
+}
+
+/// Whether the backward pass reads a tensor that stays in its section.
+template <class T>
+bool Plan<T>::is_read_again(std::size_t writer) const {
+  const StageTensor& tensor = graph_.tensors[graph_.stages[writer].writes];
+  return (ops_[writer].backward && ops_[writer].in_blocks->reads_y_again()) ||
+         std::any_of(tensor.readers.begin(), tensor.readers.end(), [&](std::size_t reader) {
+           return ops_[reader].backward && ops_[reader].in_blocks->reads_x_again();
+         });
+}
+
+/// What the backward pass may read, or the caller behind the forward pass, stays to the end. What
+/// only the stages of a section need in the forward pass has memory for a block of rows.
 template <class T>
 void Plan<T>::allocate_values() {
   std::vector<TensorLife<T>> lives;
@@ -43,8 +64,14 @@ void Plan<T>::allocate_values() {
     const bool early = dynamic_cast<ReadsRows<T>*>(node.stage.get()) != nullptr;
     std::int64_t last = forward_moment(i);
     for (const std::size_t reader : tensor.readers) last = std::max(last, forward_moment(reader));
+    const bool passes = !options_.keep_values && stays_in_section(i) && !is_read_again(i);
+    if (passes) {
+      Section& section = sections_[ops_[i].section];
+      section.passes_values = true;
+      tensors_[node.writes].y.block = section.rows * tensor.positions;
+    }
     lives.push_back({&tensors_[node.writes].y, early ? 0 : forward_moment(i),
-                     keep || tensor.is_result ? last_moment() : last});
+                     (keep && !passes) || tensor.is_result ? last_moment() : last});
   }
   value_memory_.provide(lives);
 }
@@ -67,6 +94,7 @@ void Plan<T>::allocate_gradients() {
     owner[tensor] = tensor;
     life[tensor] = lives.size();
     tensors_[tensor].dy = tensors_[tensor].y;
+    tensors_[tensor].dy.block = 0;
     lives.push_back({&tensors_[tensor].dy, from, to});
   };
   const auto keep = [&](std::size_t tensor, std::int64_t to) {
@@ -89,11 +117,7 @@ void Plan<T>::allocate_gradients() {
         own(node.writes, tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
             0);
       keep(node.writes, node.trained ? last_moment() : backward_moment(i));
-      const bool is_section_s =
-          op.in_blocks && !tensor.is_result &&
-          std::all_of(tensor.readers.begin(), tensor.readers.end(),
-                      [&](std::size_t reader) { return ops_[reader].section == op.section; });
-      if (!is_section_s) whole[owner[node.writes]] = true;
+      if (!stays_in_section(i)) whole[owner[node.writes]] = true;
     }
     const auto* joins = dynamic_cast<const Joins<T>*>(node.stage.get());
     op.to_add.resize(node.reads.size());
@@ -127,7 +151,7 @@ void Plan<T>::allocate_gradients() {
         // Another reader has written already: this one writes to memory that lives for the one
         // addition.
         op.to_add[j] = tensors_[t].y;
-        if (op.in_blocks) op.to_add[j].block = sections_[op.section].rows * read.positions;
+        op.to_add[j].block = op.in_blocks ? sections_[op.section].rows * read.positions : 0;
         lives.push_back({&op.to_add[j], backward_moment(i), backward_moment(i)});
       }
     }

@@ -10,11 +10,13 @@
 // backward pass sums the gradients of the section's parameters in the same way, block by block in
 // the order of the rows, so that no bit depends on where blocks end.
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "engine/cache.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/plan.hpp"
+#include "engine/threads/team.hpp"
 
 namespace chainrule::engine {
 
@@ -74,6 +76,7 @@ void Plan<T>::find_sections() {
 // is for the results, which their rows' threads read next.
 template <class T>
 void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
+  if (context.first_thread()) last_step_ = step;
   for (const Section& section : sections_) {
     if (section.rows > 0) {
       forward_blocks(context, step, section);
@@ -93,22 +96,30 @@ void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
   context.sync_for(Partition::rows);
 }
 
-// Blocks of the rows that a thread owns anyway, so it waits for no other.
+/// The step with the rows of a block that a thread owns.
+template <class T>
+Step<T> Plan<T>::block_of(const Step<T>& step, const Section& section, std::int64_t begin,
+                          ThreadSlice slice) const {
+  Step<T> block = step;
+  const Range own = slice.range(std::min(section.rows, step.rows - begin));
+  block.own = {begin + own.begin, begin + own.end};
+  return block;
+}
+
+// All threads share out each block, since the tensors of the section have memory for one. A thread
+// so owns other rows than before and behind the section, for which it waits as if it owned columns.
+// Of one block after the other it owns the same memory, but of a last one with fewer rows.
 template <class T>
 void Plan<T>::forward_blocks(ThreadContext& context, const Step<T>& step, const Section& section) {
   if (section.prepares_forward) {
     context.barrier();  // no thread still uses what was prepared for the last step
     for (std::size_t i = section.first; i < section.last; ++i)
       ops_[i].in_blocks->prepare_forward(context.slice());
-    context.barrier();
-  } else {
-    context.sync_for(Partition::rows);
   }
-  const Range rows = step.rows_of(context.slice());
-  const std::int64_t size = std::max<std::int64_t>(1, section.rows / options_.threads);
-  Step<T> block = step;
-  for (std::int64_t begin = rows.begin; begin < rows.end; begin += size) {
-    block.own = {begin, std::min(rows.end, begin + size)};
+  context.sync_for(Partition::columns);
+  for (std::int64_t begin = 0; begin < step.rows; begin += section.rows) {
+    if (begin > 0 && begin + section.rows > step.rows) context.sync_for(Partition::columns);
+    const Step<T> block = block_of(step, section, begin, context.slice());
     for (std::size_t i = section.first; i < section.last; ++i)
       graph_.stages[i].stage->forward(block, context);
   }
@@ -138,35 +149,73 @@ void Plan<T>::backward_stage(ThreadContext& context, const Step<T>& step, std::s
   add_gradients(step.rows_of(context.slice()), stage);
 }
 
-// All threads share out each block, since the gradients of parameters take the rows of all threads
-// in their order. A thread so owns other rows than before and behind the section, for which it
-// waits as if it owned columns; and before the next block writes to the memory of this one's
-// gradients.
+// As forward_blocks. The gradients of parameters take the rows of all threads in their order, and
+// the next block writes to the memory of this one's gradients, so threads wait before either.
 template <class T>
 void Plan<T>::backward_blocks(ThreadContext& context, const Step<T>& step, const Section& section) {
   const ThreadSlice slice = context.slice();
   for (std::size_t i = section.first; i < section.last; ++i)
     if (ops_[i].backward) ops_[i].in_blocks->prepare_backward(slice);
   context.sync_for(Partition::columns);
-  Step<T> block = step;
   for (std::int64_t begin = 0; begin < step.rows; begin += section.rows) {
     if (begin > 0) context.sync_for(Partition::columns);
-    const Range rows{begin, std::min(step.rows, begin + section.rows)};
-    const Range own = slice.range(rows.size());
-    block.own = {begin + own.begin, begin + own.end};
+    const Step<T> block = block_of(step, section, begin, slice);
     for (std::size_t i = section.last; i-- > section.first;)
       if (ops_[i].backward) backward_stage(context, block, i);
     if (!section.is_trained) continue;
     context.sync_for(Partition::columns);
     for (std::size_t i = section.last; i-- > section.first;)
-      if (graph_.stages[i].trained) ops_[i].in_blocks->sum_gradients(rows, slice);
+      if (graph_.stages[i].trained)
+        ops_[i].in_blocks->sum_gradients({begin, std::min(step.rows, begin + section.rows)}, slice);
   }
 }
 
-#define CHAINRULE_MEMBERS(T)                                      \
-  template void Plan<T>::find_sections();                         \
-  template void Plan<T>::forward(ThreadContext&, const Step<T>&); \
-  template void Plan<T>::backward(ThreadContext&, const Step<T>&);
+/// Whether the stage's output in these rows of the batch holds a value that is not finite. A tensor
+/// whose input keeps bytes is not filled, and bytes are finite.
+template <class T>
+bool Plan<T>::is_bad(std::size_t stage, Range rows) const {
+  const Tensor<T>& y = tensors_[graph_.stages[stage].writes].y;
+  const BatchInput<T>* input = ops_[stage].done_by_input;
+  if (!y.data || (input && input->keeps_bytes())) return false;
+  for (std::int64_t r = rows.begin * y.positions; r < rows.end * y.positions; ++r)
+    for (std::int64_t j = 0; j < y.columns; ++j)
+      if (!std::isfinite(y.row(r)[j])) return true;
+  return false;
+}
+
+// Stages come in topological order, so the first bad tensor is where it began. A section whose
+// tensors are gone goes forward once more, on one thread.
+template <class T>
+std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) {
+  for (const Section& section : sections_) {
+    std::size_t first = section.last;
+    const auto look = [&](Range some) {
+      for (std::size_t i = section.first; i < first; ++i)
+        if (is_bad(i, some)) first = i;
+    };
+    if (section.passes_values) {
+      run_team(1, [&](Team team) {
+        ThreadContext context(team);
+        for (std::int64_t begin = 0; begin < rows; begin += section.rows) {
+          const Step<T> block = block_of(last_step_, section, begin, context.slice());
+          for (std::size_t i = section.first; i < section.last; ++i)
+            graph_.stages[i].stage->forward(block, context);
+          look(*block.own);
+        }
+      });
+    } else {
+      look({0, rows});
+    }
+    if (first < section.last) return graph_.stages[first].stage->layer;
+  }
+  return -1;
+}
+
+#define CHAINRULE_MEMBERS(T)                                       \
+  template void Plan<T>::find_sections();                          \
+  template void Plan<T>::forward(ThreadContext&, const Step<T>&);  \
+  template void Plan<T>::backward(ThreadContext&, const Step<T>&); \
+  template std::int64_t Plan<T>::first_bad_layer(std::int64_t);
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

@@ -101,6 +101,7 @@ constexpr KernelTable<Dual> dual_table() {
   k.smooth_clip_backward = smooth_clip_backward<Dual>;
   k.merge_backward = merge_backward<Dual>;
   k.dot_backward = dot_backward<Dual>;
+  k.max_windows_noting = max_windows_noting<Dual>;
   k.max_windows_backward = max_windows_backward<Dual>;
   k.scale_gradient = scale_gradient<Dual>;
   k.batch_norm_backward = batch_norm_backward<Dual>;

@@ -95,10 +95,11 @@ void sum_windows(const WindowShape& f, const WindowFactors<T>& factors, int64_t 
   }
 }
 
-template <class T>
+template <class T, bool kNotes>
 struct WindowMaximum {
   const T* x;
   T* y;
+  WindowChoice<T>* chosen;
   int64_t x_width, stride;
 
   template <int kVectors>
@@ -106,14 +107,22 @@ struct WindowMaximum {
     const T* strip = x + from;
     const int64_t first = rows.begin * x_width + columns.begin;
     Vec<T> largest[kVectors];
+    IVec<T> choice[kVectors] = {};
     for (int v = 0; v < kVectors; ++v) largest[v] = load(strip + first * stride + v * kLanes<T>);
+    Lane<T> k = 0;
     after_first(x_width, rows, columns, [&](int64_t p) CHAINRULE_LAMBDA {
+      ++k;
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> value = load(strip + p * stride + v * kLanes<T>);
-        largest[v] = select<T>(exceeds<T>(value, largest[v]), value, largest[v]);
+        const IVec<T> larger = exceeds<T>(value, largest[v]);
+        largest[v] = select<T>(larger, value, largest[v]);
+        if (kNotes) choice[v] = (larger & ibroadcast<T>(k)) | (~larger & choice[v]);
       }
     });
-    for (int v = 0; v < kVectors; ++v) store(y + to + v * kLanes<T>, largest[v]);
+    for (int v = 0; v < kVectors; ++v) {
+      store(y + to + v * kLanes<T>, largest[v]);
+      if (kNotes) istore<T>(chosen + to + v * kLanes<T>, choice[v]);
+    }
   }
 };
 
@@ -124,40 +133,47 @@ void max_windows(const WindowShape& f, int64_t batch, int64_t stride, const T* x
   const int64_t x_size = f.x_positions * stride;
   const int64_t y_size = f.y_height * f.y_width * stride;
   for (int64_t n = 0; n < batch; ++n, x += x_size, y += y_size)
-    each_window<T, 4>(f, stride, WindowMaximum<T>{x, y, f.x_width, stride});
+    each_window<T, 4>(f, stride, WindowMaximum<T, false>{x, y, nullptr, f.x_width, stride});
 }
 
 // Three vectors are in use for each.
-constexpr int kGradientVectors = kVectorBytes == 16 ? 4 : 2;
+constexpr int kNotingVectors = kVectorBytes == 16 ? 4 : 2;
+
+/// As max_windows, and notes which position of its window each number comes from: its place in
+/// (row, column) order, in the lanes' places of y.
+template <class T>
+void max_windows_noting(const WindowShape& f, int64_t batch, int64_t stride, const T* x, T* y,
+                        WindowChoice<T>* chosen) {
+  const int64_t x_size = f.x_positions * stride;
+  const int64_t y_size = f.y_height * f.y_width * stride;
+  for (int64_t n = 0; n < batch; ++n, x += x_size, y += y_size, chosen += y_size)
+    each_window<T, kNotingVectors>(f, stride,
+                                   WindowMaximum<T, true>{x, y, chosen, f.x_width, stride});
+}
 
 template <class T, bool kDisjoint>
 struct WindowMaximumGradient {
-  const T* x;
-  const T* y;
+  const WindowChoice<T>* chosen;
   const T* dy;
   T* dx;
   int64_t x_width, stride;
 
-  // y has the bits of the number that was chosen, and that is the first of its window with them:
-  // an earlier one with the same bits would have been chosen itself.
   template <int kVectors>
   CHAINRULE_INLINE void run(Span rows, Span columns, int64_t from, int64_t to, int64_t) const {
-    IVec<T> chosen[kVectors];
-    IVec<T> open[kVectors];
+    IVec<T> choice[kVectors];
     Vec<T> gradient[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      chosen[v] = bits<T>(load(y + to + v * kLanes<T>));
+      choice[v] = iload<T>(chosen + to + v * kLanes<T>);
       gradient[v] = load(dy + to + v * kLanes<T>);
-      open[v] = ibroadcast<T>(-1);
     }
+    Lane<T> k = 0;
     const auto visit = [&](int64_t p) CHAINRULE_LAMBDA {
       for (int v = 0; v < kVectors; ++v) {
         const int64_t at = from + p * stride + v * kLanes<T>;
-        const IVec<T> equal = bits<T>(load(x + at)) == chosen[v];
-        const Vec<T> own = select<T>(equal & open[v], gradient[v], Vec<T>{});
-        open[v] &= ~equal;
+        const Vec<T> own = select<T>(choice[v] == ibroadcast<T>(k), gradient[v], Vec<T>{});
         store(dx + at, kDisjoint ? own : load(dx + at) + own);
       }
+      ++k;
     };
     visit(rows.begin * x_width + columns.begin);
     after_first(x_width, rows, columns, visit);
@@ -167,19 +183,19 @@ struct WindowMaximumGradient {
 /// dx(p, :) = sum over windows q that chose p, in order, of dy(q, :)
 template <class T>
 void max_windows_backward(const WindowShape& f, const WindowCover& cover, int64_t batch,
-                          int64_t stride, const T* x, const T* y, const T* dy, T* dx) {
+                          int64_t stride, const WindowChoice<T>* chosen, const T* dy, T* dx) {
   const int64_t x_size = f.x_positions * stride;
   const int64_t y_size = f.y_height * f.y_width * stride;
-  for (int64_t n = 0; n < batch; ++n, x += x_size, dx += x_size, y += y_size, dy += y_size) {
+  for (int64_t n = 0; n < batch; ++n, dx += x_size, chosen += y_size, dy += y_size) {
     for (int64_t k = 0; k < cover.cleared_count; ++k)
       for (int64_t c = 0; c < stride; c += kLanes<T>)
         store(dx + cover.cleared[k] * stride + c, Vec<T>{});
     if (cover.disjoint)
-      each_window<T, kGradientVectors>(
-          f, stride, WindowMaximumGradient<T, true>{x, y, dy, dx, f.x_width, stride});
+      each_window<T, kNotingVectors>(
+          f, stride, WindowMaximumGradient<T, true>{chosen, dy, dx, f.x_width, stride});
     else
-      each_window<T, kGradientVectors>(
-          f, stride, WindowMaximumGradient<T, false>{x, y, dy, dx, f.x_width, stride});
+      each_window<T, kNotingVectors>(
+          f, stride, WindowMaximumGradient<T, false>{chosen, dy, dx, f.x_width, stride});
   }
 }
 

@@ -6,6 +6,18 @@
 
 namespace chainrule::kernels {
 
+/// The number of a position in its window, as wide as a lane of T.
+template <class T>
+struct WindowChoiceOf {
+  using Type = int64_t;
+};
+template <>
+struct WindowChoiceOf<float> {
+  using Type = int32_t;
+};
+template <class T>
+using WindowChoice = typename WindowChoiceOf<T>::Type;
+
 /// Neighbouring places along an axis: [begin, end).
 struct Span {
   int64_t begin, end;

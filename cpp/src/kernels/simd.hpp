@@ -78,6 +78,18 @@ CHAINRULE_INLINE void store(T* p, Vec<T> v) {
 }
 
 template <class T>
+CHAINRULE_INLINE IVec<T> iload(const Lane<T>* p) {
+  IVec<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <class T>
+CHAINRULE_INLINE void istore(Lane<T>* p, IVec<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+template <class T>
 CHAINRULE_INLINE Vec<T> broadcast(T x) {
   return x - Vec<T>{};  // x - 0 keeps the sign of a negative zero, which 0 + x would lose
 }

@@ -140,8 +140,10 @@ struct TrainingKernels {
   /// Null among dxs, as for da and db below: not wanted.
   void (*merge_backward)(const MergeArgs<T>&, const T* dy, T* const* dxs);
   void (*dot_backward)(const DotArgs<T>&, const T* dy, T* da, T* db);
+  void (*max_windows_noting)(const WindowShape&, int64_t batch, int64_t stride, const T* x, T* y,
+                             WindowChoice<T>* chosen);
   void (*max_windows_backward)(const WindowShape&, const WindowCover&, int64_t batch,
-                               int64_t stride, const T* x, const T* y, const T* dy, T* dx);
+                               int64_t stride, const WindowChoice<T>* chosen, const T* dy, T* dx);
   /// ds(j) = sum over rows i, in order, of dy(i, j) x(i, j), of columns [column_begin, column_end),
   /// whole vectors.
   void (*scale_gradient)(const T* x, const T* dy, int64_t stride, int64_t rows,

@@ -61,6 +61,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.smooth_clip_backward = smooth_clip_backward<T>;
   k.merge_backward = merge_backward<T>;
   k.dot_backward = dot_backward<T>;
+  k.max_windows_noting = max_windows_noting<T>;
   k.max_windows_backward = max_windows_backward<T>;
   k.scale_gradient = scale_gradient<T>;
   k.batch_norm_forward = batch_norm_forward<T>;

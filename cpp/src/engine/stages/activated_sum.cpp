@@ -8,21 +8,9 @@ namespace chainrule::engine {
 
 template <class T>
 bool ActivatedSumStage<T>::takes(Activation::Kind kind) {
-  // Those that are left out work from their output, which has no tensor here.
-  switch (kind) {
-    case Activation::Kind::relu:  // both are positive, or none is
-    case Activation::Kind::leaky_relu:
-    case Activation::Kind::gelu:
-    case Activation::Kind::gelu_tanh:
-    case Activation::Kind::silu:
-    case Activation::Kind::mish:
-    case Activation::Kind::softplus:
-    case Activation::Kind::softsign:
-    case Activation::Kind::hard_swish:
-      return true;
-    default:
-      return false;
-  }
+  // The others work from their output, which has no tensor here. Both of relu are positive, or none
+  // is.
+  return kind == Activation::Kind::relu || !derivative_reads(kind).y;
 }
 
 template <class T>

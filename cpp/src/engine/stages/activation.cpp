@@ -19,6 +19,33 @@ kernels::ActivationFunction<T> kernel_function(const Activation& activation) {
   return {activation.kind, {static_cast<T>(parameters[0]), static_cast<T>(parameters[1])}};
 }
 
+#ifndef CHAINRULE_DUAL_NUMBERS
+DerivativeReads derivative_reads(Activation::Kind kind) {
+  using Kind = Activation::Kind;
+  switch (kind) {
+    case Kind::gelu:
+    case Kind::gelu_tanh:
+    case Kind::hard_swish:
+    case Kind::leaky_relu:
+    case Kind::mish:
+    case Kind::silu:
+    case Kind::softplus:
+    case Kind::softsign:
+      return {.x = true, .y = false};
+    case Kind::exponential:
+    case Kind::hard_sigmoid:
+    case Kind::relu:
+    case Kind::relu6:
+    case Kind::sigmoid:
+    case Kind::softmax:
+    case Kind::tanh:
+      return {.x = false, .y = true};
+    default:
+      return {.x = true, .y = true};
+  }
+}
+#endif
+
 // y = f(x)
 // x, y: rows x columns at one stride; each thread its rows of the batch, with all of their
 // positions

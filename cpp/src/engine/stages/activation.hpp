@@ -14,6 +14,13 @@ namespace chainrule::engine {
 template <class T>
 kernels::ActivationFunction<T> kernel_function(const Activation& activation);
 
+/// What the kernel for f'(x) dy reads besides dy.
+struct DerivativeReads {
+  bool x;
+  bool y;
+};
+DerivativeReads derivative_reads(Activation::Kind kind);
+
 /// y = f(x), (rows x columns). Public within the engine so that a plan can see what its last stage
 /// is: a loss that contains that activation (softmax in cross-entropy, the sigmoid in its binary
 /// form) replaces it and works from the stage's input.
@@ -34,6 +41,8 @@ class ActivationStage final : public Stage<T>, public Infers<T>, public WorksInB
   void forward(const Step<T>& step, ThreadContext& context) override;
   void backward(const Step<T>& step, ThreadContext& context) override;
   void infer(const InferArgs<T>& p) const noexcept override;
+  bool reads_x_again() const override { return derivative_reads(activation_.kind).x; }
+  bool reads_y_again() const override { return derivative_reads(activation_.kind).y; }
 
  private:
   kernels::ActivationArgs<T> arguments(std::int64_t rows, std::int64_t stride) const;

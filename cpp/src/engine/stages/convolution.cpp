@@ -50,6 +50,7 @@ class KernelStage : public Stage<T>,
 
   bool infers_in_place() const override { return false; }
 
+  bool reads_y_again() const override { return false; }
   double gradient_bound(std::int64_t) override {
     return weight_gradient_->norm() + bias_gradient_.norm();
   }
@@ -126,6 +127,8 @@ class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
     this->store_gradients(step, context.slice());
   }
 
+  /// Copies of x are kept.
+  bool reads_x_again() const override { return !this->forward_.form().is_copied(); }
   void prepare_backward(ThreadSlice slice) override {
     if (this->dx.data) input_gradient_->make_kernel(this->weight(), slice);
   }

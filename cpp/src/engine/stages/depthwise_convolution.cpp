@@ -173,6 +173,7 @@ class DepthwiseConvolutionStage final : public Stage<T>,
     for (std::int64_t row = rows.begin; row < rows.end; ++row) kernel_row_gradient(images, row);
     bias_gradient_.add(images, slice, this->dy);
   }
+  bool reads_y_again() const override { return false; }
   double gradient_bound(std::int64_t) override {
     double sum = 0.0;
     for (const T *g = gradient_.data(), *end = g + gradient_.size(); g < end; ++g)

@@ -28,6 +28,8 @@ class DropoutStage final : public Stage<T>, public WorksInBlocks<T> {
 
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }
+  bool reads_x_again() const override { return false; }
+  bool reads_y_again() const override { return false; }
 
   // y = x factors
   // x, y: rows x columns, factors_: (rows / shared_) x columns, which are kept for the backward

@@ -48,6 +48,12 @@ class MergeStage final : public Stage<T>,
            (merge_.merge == kernels::MergeKind::subtract && input == 0);
   }
 
+  bool reads_x_again() const override {
+    return merge_.merge == kernels::MergeKind::multiply ||
+           merge_.merge == kernels::MergeKind::maximum;
+  }
+  bool reads_y_again() const override { return false; }
+
   bool is_sum() const override { return merge_.merge == kernels::MergeKind::add; }
 
   Cost cost(std::int64_t rows) const override {

@@ -31,7 +31,7 @@ class WindowStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
   Cost cost(std::int64_t rows) const override {
     const std::int64_t positions = windows_.x_positions() + windows_.y_positions();
     const std::int64_t batch = rows / windows_.y_positions();
-    const std::int64_t passes = this->dx.data ? 1 + backward_passes() : 1;
+    const std::int64_t passes = this->dx.data ? 2 : 1;
     return {0.0, static_cast<double>(passes * batch * positions * columns_) * sizeof(T)};
   }
 
@@ -45,13 +45,13 @@ class WindowStage : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
     run(p.rows / windows_.x_positions(), p.x_stride, p.x, p.y);
   }
   bool infers_in_place() const override { return false; }
+  bool reads_x_again() const override { return false; }
+  bool reads_y_again() const override { return false; }
 
  protected:
   /// From x, (batch x_positions) x columns, to y, (batch y_positions) x columns, at one stride.
   virtual void run(std::int64_t batch, std::int64_t stride, const T* from,
                    T* to) const noexcept = 0;
-  /// How often the backward pass goes through tensors like x and y.
-  virtual std::int64_t backward_passes() const { return 1; }
 
   const kernels::KernelTable<T>& kernels_;
   std::string name_;
@@ -99,11 +99,21 @@ template <class T>
 class WindowMaximumStage final : public WindowStage<T> {
  public:
   WindowMaximumStage(const StageContext<T>& c, std::string name, Windows windows)
-      : WindowStage<T>(c, std::move(name), std::move(windows)) {
+      : WindowStage<T>(c, std::move(name), std::move(windows)),
+        chosen_(c.backward ? checked_product(c.rows, row_stride<T>(c.inputs)) : 0) {
     const std::vector<std::int64_t> holders = this->reversed_.counts();
     disjoint_ = std::all_of(holders.begin(), holders.end(), [](auto count) { return count <= 1; });
     for (std::size_t p = 0; p < holders.size(); ++p)
       if (!disjoint_ || holders[p] == 0) cleared_.push_back(static_cast<std::int64_t>(p));
+  }
+
+  // Training notes the positions that are chosen, so that the backward pass reads neither x nor y.
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    if (chosen_.empty()) return WindowStage<T>::forward(step, context);
+    const Range batch = step.rows_of(context.slice());
+    this->kernels_.max_windows_noting(this->windows_.shape(), batch.size(), this->x.stride,
+                                      this->x.batch_row(batch.begin),
+                                      this->y.batch_row(batch.begin), chosen_at(batch.begin));
   }
 
   // dx(p, :) = sum over the windows q whose first largest number is p's, in order, of dy(q, :)
@@ -114,19 +124,23 @@ class WindowMaximumStage final : public WindowStage<T> {
     this->kernels_.max_windows_backward(
         this->windows_.shape(),
         {disjoint_, cleared_.data(), static_cast<std::int64_t>(cleared_.size())}, batch.size(),
-        this->x.stride, this->x.batch_row(batch.begin), this->y.batch_row(batch.begin),
-        this->dy.batch_row(batch.begin), this->dx.batch_row(batch.begin));
+        this->x.stride, chosen_at(batch.begin), this->dy.batch_row(batch.begin),
+        this->dx.batch_row(batch.begin));
   }
 
  protected:
   void run(std::int64_t batch, std::int64_t stride, const T* from, T* to) const noexcept override {
     this->kernels_.max_windows(this->windows_.shape(), batch, stride, from, to);
   }
-  std::int64_t backward_passes() const override { return 2; }  // x and y are read again
 
  private:
+  kernels::WindowChoice<T>* chosen_at(std::int64_t batch_row) {
+    return chosen_.data() + batch_row * this->windows_.y_positions() * this->y.stride;
+  }
+
   bool disjoint_;
   std::vector<std::int64_t> cleared_;
+  Buffer<kernels::WindowChoice<T>> chosen_;  // of y's shape; empty: inference only
 };
 
 /// The windows of a pool; those at the border are smaller.

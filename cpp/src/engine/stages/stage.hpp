@@ -160,6 +160,10 @@ class WorksInBlocks {
   virtual bool prepares_forward() const { return false; }
   virtual void prepare_backward(ThreadSlice) {}
 
+  /// Whether the backward pass, or the gradients, read x and y.
+  virtual bool reads_x_again() const { return true; }
+  virtual bool reads_y_again() const { return true; }
+
   /// `gradients` in two parts. The first is called for blocks in the order of their rows, of which
   /// the first begins with 0: each thread adds to the gradients of the parameters that it owns what
   /// all rows of the block give, once their x and dy are there.
