@@ -40,35 +40,29 @@ std::int64_t Plan<T>::row_bytes(const Section& section) const {
 }
 
 // Neighbours that all work in blocks are a section, where rows have several positions: otherwise
-// there is little to keep in a cache.
+// there is little to keep in a cache. Dual numbers are for small networks.
 template <class T>
 void Plan<T>::find_sections() {
-  const std::size_t count = ops_.size();
-  const auto has_positions = [&](std::size_t stage) {
-    return tensors_[graph_.stages[stage].writes].y.positions > 1;
-  };
-  for (std::size_t first = 0; first < count;) {
+  for (std::size_t first = 0; first < ops_.size(); first = sections_.back().last) {
     Section section{first, first + 1};
-    // Dual numbers are for small networks.
-    if (std::is_floating_point_v<T> && block_worker(first)) {
-      while (section.last < count && block_worker(section.last)) ++section.last;
-      bool is_large = false;
-      for (std::size_t i = first; i < section.last; ++i) is_large |= has_positions(i);
-      if (is_large) {
-        section.rows =
-            options_.threads * std::max<std::int64_t>(1, cache_sizes().l2 / 2 / row_bytes(section));
-        for (std::size_t i = first; i < section.last; ++i) {
-          ops_[i].in_blocks = block_worker(i);
-          section.prepares_forward |= ops_[i].in_blocks->prepares_forward();
-          section.is_trained |= graph_.stages[i].trained;
-        }
-      } else {
-        section.last = first + 1;
-      }
+    bool has_positions = false;
+    std::size_t end = first;
+    for (; std::is_floating_point_v<T> && end < ops_.size() && block_worker(end); ++end) {
+      has_positions |= tensors_[graph_.stages[end].writes].y.positions > 1;
+      section.is_trained |= graph_.stages[end].trained;
+      section.prepares_forward |= block_worker(end)->prepares_forward();
     }
-    for (std::size_t i = first; i < section.last; ++i) ops_[i].section = sections_.size();
+    if (has_positions && (section.is_trained || end > first + 1)) {
+      section.last = end;
+      const std::int64_t in_l2 =
+          std::max<std::int64_t>(1, cache_sizes().l2 / 2 / row_bytes(section));
+      section.rows = std::min(options_.batch_size, options_.threads * in_l2);
+    }
+    for (std::size_t i = first; i < section.last; ++i) {
+      ops_[i].section = sections_.size();
+      if (section.rows > 0) ops_[i].in_blocks = block_worker(i);
+    }
     sections_.push_back(section);
-    first = section.last;
   }
 }
 

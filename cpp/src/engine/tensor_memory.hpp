@@ -64,7 +64,7 @@ class TensorMemory {
   T* take(const TensorLife<T>& life) {
     const Tensor<T>& tensor = *life.tensor;
     const std::int64_t rows =
-        tensor.block > 0 ? tensor.block : padded<T>(checked_product(batch_size_, tensor.positions));
+        padded<T>(tensor.block > 0 ? tensor.block : checked_product(batch_size_, tensor.positions));
     for (Block& block : blocks_) {
       if (block.free_after >= life.from || block.columns != tensor.columns ||
           block.positions != tensor.positions || block.rows != rows)

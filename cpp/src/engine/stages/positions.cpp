@@ -10,13 +10,15 @@ namespace {
 
 /// GlobalAveragePooling: the mean over the positions of a row.
 template <class T>
-class PoolingStage final : public Stage<T>, public Infers<T> {
+class PoolingStage final : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
  public:
   explicit PoolingStage(const StageContext<T>& c)
       : kernels_(c.kernels), positions_(c.shapes[0].positions()), columns_(c.inputs) {}
 
   std::string describe() const override { return "global_average_pooling"; }
   std::int64_t outputs() const override { return columns_; }
+  bool reads_x_again() const override { return false; }
+  bool reads_y_again() const override { return false; }
 
   Cost cost(std::int64_t rows) const override {
     const std::int64_t passes = this->dx.data ? 2 : 1;
@@ -57,13 +59,15 @@ class PoolingStage final : public Stage<T>, public Infers<T> {
 
 /// RepeatVector: a row at each of n positions.
 template <class T>
-class RepeatStage final : public Stage<T>, public Infers<T> {
+class RepeatStage final : public Stage<T>, public Infers<T>, public WorksInBlocks<T> {
  public:
   RepeatStage(const StageContext<T>& c, std::int64_t n)
       : kernels_(c.kernels), positions_(n), columns_(c.inputs) {}
 
   std::string describe() const override { return "repeat_vector"; }
   std::int64_t outputs() const override { return columns_; }
+  bool reads_x_again() const override { return false; }
+  bool reads_y_again() const override { return false; }
 
   Cost cost(std::int64_t rows) const override {
     const std::int64_t passes = this->dx.data ? 2 : 1;
