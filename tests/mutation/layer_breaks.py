@@ -225,13 +225,27 @@ BREAKS: list[tuple[str, str, str]] = [
     # Convolutions.
     (
         "engine/stages/convolution.cpp",
-        "input_gradient_.run(step.rows_of(slice), this->bias(), this->x.data, this->y.data,",
-        "input_gradient_.run(step.rows_of(slice), nullptr, this->x.data, this->y.data,",
+        "input_gradient_.run(images.size(), this->bias(), this->x.batch_row(images.begin),",
+        "input_gradient_.run(images.size(), nullptr, this->x.batch_row(images.begin),",
     ),
     (
         "engine/stages/convolution.cpp",
-        "if (!this->dx.data && this->forward_.form().is_copied()) {",
-        "if (false) {",
+        "this->forward_.copy(images.size(), from, copies);  // for the weight gradient",
+        "",
+    ),
+    # Sections, whose stages work block by block.
+    ("engine/stages/bias_gradient.hpp", "sums_.data(), rows.begin > 0", "sums_.data(), false"),
+    ("engine/stages/depthwise_convolution.cpp", ".adds = images.begin > 0", ".adds = false"),
+    (
+        "engine/stages/activation.cpp",
+        "return {.x = true, .y = false};",
+        "return {.x = false, .y = false};",
+    ),
+    ("engine/stages/stage.hpp", "block > 0 ? i % block : i", "i"),
+    (
+        "kernels/pooling.hpp",
+        "choice[v] == ibroadcast<T>(k), gradient[v]",
+        "choice[v] <= ibroadcast<T>(k), gradient[v]",
     ),
     (
         "engine/multiply_adds.cpp",

@@ -87,7 +87,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "for (const auto& [from, to] : ops_[stage].passed)",
         "for (const auto& [from, to] : std::vector<typename Op::Passed>())",
     ),
-    ("engine/plan_memory.cpp", "keep(passed[t], backward_moment(i));", ""),
+    ("engine/plan_memory.cpp", "keep(sum, backward_moment(i));", ""),
     ("engine/plan.cpp", "if (node.shares) {", "if (false) {"),
     (
         "engine/stage_graph.cpp",
