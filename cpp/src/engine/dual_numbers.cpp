@@ -34,6 +34,7 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/stages/concatenate.cpp"
 #include "engine/stages/dot.cpp"
 #include "engine/stages/dropout.cpp"
+#include "engine/stages/dual_convolution.cpp"
 #include "engine/stages/dual_dense.cpp"
 #include "engine/stages/embedding.cpp"
 #include "engine/stages/gaussian_noise.cpp"

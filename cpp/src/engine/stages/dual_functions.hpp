@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of the caller's give no second derivatives, and convolutions and recurrent layers none
-// yet: a plan of dual numbers with such refuses.
+// Functions of the caller's give no second derivatives, and recurrent layers none yet: a plan of
+// dual numbers with such refuses.
 #pragma once
 
 #include <cstdint>
@@ -31,12 +31,6 @@ class CustomLossRows<kernels::Dual> {
 };
 
 template <>
-inline void add_convolution<kernels::Dual>(const Layer& layer, const StageContext<kernels::Dual>&,
-                                           Stages<kernels::Dual>&) {
-  throw Error(std::string(layer.kind()) + " gives no second derivatives yet");
-}
-
-template <>
 inline void add_lambda<kernels::Dual>(const Layer& layer, const StageContext<kernels::Dual>&,
                                       Stages<kernels::Dual>&) {
   throw Error("lambda '" + dynamic_cast<const Lambda&>(layer).name() +
@@ -55,7 +49,6 @@ inline const TrainingStages<kernels::Dual>& training_stages() {
                                  Stages<kernels::Dual>&) {                         \
     throw Error(std::string(name) + " gives no second derivatives yet");           \
   }
-CHAINRULE_REFUSE(add_depthwise_convolution, "depthwise_conv2d")
 CHAINRULE_REFUSE(add_simple_rnn, "simple_rnn")
 CHAINRULE_REFUSE(add_gru, "gru")
 CHAINRULE_REFUSE(add_lstm, "lstm")
