@@ -49,6 +49,7 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/stages/pooling.cpp"
 #include "engine/stages/positions.cpp"
 #include "engine/stages/prelu.cpp"
+#include "engine/stages/recurrence.cpp"
 #include "engine/stages/registry.cpp"
 #include "engine/stages/rescaling.cpp"
 #include "engine/stages/reshape.cpp"
