@@ -41,6 +41,7 @@ def gradient(net, x, y, loss) -> np.ndarray:
     """Return the core's gradient without dropout and with running statistics."""
     core = net._built_core()
     rows = [np.asarray(part, float) for part in x] if isinstance(x, list) else np.asarray(x)
+    rows = rows if isinstance(rows, list) else rows.reshape(len(rows), -1)
     core.compute_gradients(rows, np.asarray(y), cr.losses.get(loss)._core, False, 1)
     return np.concatenate([g.ravel() for g in net.gradients.values()])
 

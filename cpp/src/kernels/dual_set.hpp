@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels for dual numbers: the same loops as for numbers, by the portable vectors. Products
-// with weights have none here, since those of the active instruction set do them (DualDenseStage),
-// nor have updates.
+// with weights are of dual_products.hpp in recurrent layers, and elsewhere of the active
+// instruction set (DualDenseStage). Updates have none.
 #pragma once
 
 #include "kernels/dispatch.hpp"
+#include "kernels/dual_products.hpp"
 #include "kernels/dual_simd.hpp"
 // Behind the vectors of dual numbers, which all of these are then made for.
 #include "kernels/activation.hpp"
@@ -22,12 +23,21 @@
 #include "kernels/pooling.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
+#include "kernels/recurrence.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/reshape.hpp"
 #include "kernels/scale.hpp"
 #include "kernels/smooth_clip.hpp"
 
 namespace {
+
+/// A lane of a vector of dual numbers cannot be assigned to.
+template <>
+CHAINRULE_INLINE DualVector load_some<Dual>(const Dual* p, int64_t count) {
+  if (count >= kLanes<Dual>) return load(p);
+  const Dual some[kLanes<Dual>] = {p[0], {}};
+  return load(some);
+}
 
 /// The values and tangents of some neighbouring numbers.
 struct SplitNumbers {
@@ -71,6 +81,7 @@ void dual_activation_forward(const ActivationArgs<Dual>& f, const Dual* z, Dual*
 constexpr KernelTable<Dual> dual_table() {
   KernelTable<Dual> k{};
   k.name = "dual";
+  k.panel = kRowAlignment<Dual>;
   k.gather = gather<Dual>;
   k.affine = affine<Dual>;
   k.embedding_forward = embedding_forward<Dual>;
@@ -115,6 +126,18 @@ constexpr KernelTable<Dual> dual_table() {
   k.prelu_backward = prelu_backward<Dual>;
   k.prelu_gradient = prelu_gradient<Dual>;
   k.tree_sum = tree_sum<Dual>;
+  k.forward = dual_forward;
+  k.forward_row = dual_forward_row;
+  k.weight_gradient = dual_weight_gradient;
+  k.pack_transposed = dual_pack_transposed;
+  k.input_gradient = dual_input_gradient;
+  k.multiply = dual_multiply;
+  k.simple_rnn_step = simple_rnn_step<Dual>;
+  k.simple_rnn_step_backward = simple_rnn_step_backward<Dual>;
+  k.gru_step = gru_step<Dual>;
+  k.gru_step_backward = gru_step_backward<Dual>;
+  k.lstm_step = lstm_step<Dual>;
+  k.lstm_step_backward = lstm_step_backward<Dual>;
   return k;
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of the caller's give no second derivatives, and convolutions and recurrent layers none
-// yet: a plan of dual numbers with such refuses.
+// Functions of the caller's and truncated gradients give no second derivatives: a plan of dual
+// numbers with such refuses.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "chainrule/error.hpp"
 #include "chainrule/lambda.hpp"
 #include "engine/stages/custom_loss.hpp"
+#include "engine/stages/recurrent_training.hpp"
 #include "engine/stages/stages.hpp"
 #include "kernels/dual.hpp"
 
@@ -31,34 +33,27 @@ class CustomLossRows<kernels::Dual> {
 };
 
 template <>
-inline void add_convolution<kernels::Dual>(const Layer& layer, const StageContext<kernels::Dual>&,
-                                           Stages<kernels::Dual>&) {
-  throw Error(std::string(layer.kind()) + " gives no second derivatives yet");
-}
-
-template <>
 inline void add_lambda<kernels::Dual>(const Layer& layer, const StageContext<kernels::Dual>&,
                                       Stages<kernels::Dual>&) {
   throw Error("lambda '" + dynamic_cast<const Lambda&>(layer).name() +
               "' is functions, which give no second derivatives");
 }
 
-template <>
-inline const TrainingStages<kernels::Dual>& training_stages() {
-  static constexpr TrainingStages<kernels::Dual> none{};
-  return none;
+/// What is truncated is the derivative of no function, so it has no second derivatives.
+inline std::unique_ptr<Stage<kernels::Dual>> dual_recurrence(
+    const RecurrentLayer& layer, const StageContext<kernels::Dual>& context,
+    const Cell<kernels::Dual>& cell) {
+  if (layer.truncate_gradient != 0)
+    throw Error(std::string(layer.kind()) +
+                ": a gradient with truncate_gradient = " + std::to_string(layer.truncate_gradient) +
+                " is that of no function, which gives no second derivatives");
+  return std::make_unique<RecurrentTrainingStage<kernels::Dual>>(layer, context, cell);
 }
 
-#define CHAINRULE_REFUSE(add, name)                                                \
-  template <>                                                                      \
-  inline void add<kernels::Dual>(const Layer&, const StageContext<kernels::Dual>&, \
-                                 Stages<kernels::Dual>&) {                         \
-    throw Error(std::string(name) + " gives no second derivatives yet");           \
-  }
-CHAINRULE_REFUSE(add_depthwise_convolution, "depthwise_conv2d")
-CHAINRULE_REFUSE(add_simple_rnn, "simple_rnn")
-CHAINRULE_REFUSE(add_gru, "gru")
-CHAINRULE_REFUSE(add_lstm, "lstm")
-#undef CHAINRULE_REFUSE
+template <>
+inline const TrainingStages<kernels::Dual>& training_stages() {
+  static constexpr TrainingStages<kernels::Dual> stages{dual_recurrence};
+  return stages;
+}
 
 }  // namespace chainrule::engine
