@@ -57,6 +57,11 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.Conv2DTranspose(8, 3, 2, "same"), "Conv2DTranspose(8, 3, strides=2, padding='same')"),
     (layers.DepthwiseConv2D(3, padding="same"), "DepthwiseConv2D(3, padding='same')"),
     (
+        layers.DepthwiseConv1D(3, dilation=2, depth_multiplier=4),
+        "DepthwiseConv1D(3, dilation=2, depth_multiplier=4)",
+    ),
+    (layers.Conv1DTranspose(8, 3, 2), "Conv1DTranspose(8, 3, strides=2)"),
+    (
         layers.Conv1D(8, 3, 2, "causal", dilation=2),
         "Conv1D(8, 3, strides=2, padding='causal', dilation=2)",
     ),

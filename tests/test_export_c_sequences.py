@@ -46,6 +46,12 @@ CONVOLUTIONS = [
     *((SEQUENCE, cr.Conv1D(4, 3, padding=p)) for p in ("valid", "same", "causal")),
     *((SEQUENCE, cr.Conv1D(4, 2, 2, p, 3, "relu")) for p in ("valid", "same", "causal")),
     (SEQUENCE, cr.Conv1D(4, 20, padding="causal", use_bias=False)),
+    *((IMAGE, cr.DepthwiseConv2D((3, 2), 2, p, depth_multiplier=3)) for p in ("valid", "same")),
+    *((SEQUENCE, cr.DepthwiseConv1D(3, padding=p)) for p in ("valid", "same", "causal")),
+    (SEQUENCE, cr.DepthwiseConv1D(2, 2, "same", 3, "relu", depth_multiplier=2)),
+    (SEQUENCE, cr.DepthwiseConv1D(20, padding="causal", use_bias=False, depth_multiplier=3)),
+    *((SEQUENCE, cr.Conv1DTranspose(4, 3, 2, p, 1, "tanh")) for p in ("valid", "same")),
+    (SEQUENCE, cr.Conv1DTranspose(5, 2, 3, dilation=2, use_bias=False)),
 ]
 BITS = list(itertools.product((False, True), repeat=3))
 RECURRENT = [

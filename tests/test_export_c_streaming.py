@@ -73,6 +73,9 @@ LAYERS = [
         for kernel, dilation in itertools.product((1, 2, 3, 30), (1, 4))
     ),
     cr.Conv1D(4, 1, padding="same", use_bias=False),
+    cr.DepthwiseConv1D(3, padding="causal", dilation=2, activation="tanh"),
+    cr.DepthwiseConv1D(2, padding="causal", use_bias=False, depth_multiplier=3),
+    cr.DepthwiseConv1D(1, depth_multiplier=2),
     cr.Normalization(),
     cr.Dense(4, "softmax"),
 ]
@@ -199,6 +202,7 @@ def test_a_network_without_memory(tmp_path) -> None:
     ("layers", "text"),
     [
         ([cr.Conv1D(2, 3)], r"layer conv1d \(conv1d\) reads later frames with padding 'valid'"),
+        ([cr.DepthwiseConv1D(3)], "reads later frames with padding 'valid'"),
         ([cr.Conv1D(2, 3, padding="same")], "reads later frames with padding 'same'"),
         ([cr.Conv1D(2, 3, 2, "causal")], "skips frames with strides of 2"),
         ([cr.GRU(2, go_backwards=True)], r"layer gru \(gru\) goes backwards, from later frames"),

@@ -148,6 +148,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "CategoricalCrossentropy": "it is losses.CrossEntropy",
     "Conv1d": "it is Conv1D, of (time, features)",
     "Conv2d": "it is Conv2D, of (height, width, channels)",
+    "ConvTranspose1d": "it is Conv1DTranspose, of (time, features)",
     "ConvTranspose2d": "it is Conv2DTranspose, of (height, width, channels)",
     "CosineAnnealingLR": "it is schedules.Cosine",
     "CosineDecay": "it is schedules.Cosine",

@@ -198,7 +198,7 @@ def _dense(node: NetworkNode, columns: int) -> list[_Part]:
 
 
 def _convolution(node: NetworkNode, columns: int) -> list[_Part]:
-    return [convolve(node), *_activation(node, columns)]
+    return [*convolve(node), *_activation(node, columns)]
 
 
 def _recurrent(node: NetworkNode, columns: int) -> list[_Part]:
@@ -308,10 +308,12 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "category_encoding": _category_encoding,
     "clip": _clip,
     "conv1d": _convolution,
+    "conv1d_transpose": _convolution,
     "conv2d": _convolution,
     "conv2d_transpose": _convolution,
     "cropping": crop,
     "dense": _dense,
+    "depthwise_conv1d": _convolution,
     "depthwise_conv2d": _convolution,
     "dropout": _nothing,
     "embedding": _embedding,

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from chainrule.layers.bidirectional import Bidirectional
     from chainrule.layers.categories import CategoryEncoding, Embedding
     from chainrule.layers.clip import Clip
-    from chainrule.layers.convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
+    from chainrule.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
     from chainrule.layers.dense import Dense
+    from chainrule.layers.depthwise_convolution import DepthwiseConv1D, DepthwiseConv2D
     from chainrule.layers.dropout import Dropout
     from chainrule.layers.function import Lambda
     from chainrule.layers.gaussian_noise import GaussianNoise
@@ -56,10 +57,12 @@ __all__ = [
     "Clip",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
     "Cropping",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
@@ -103,8 +106,9 @@ _LAZY = {
         "bidirectional": ("Bidirectional",),
         "categories": ("CategoryEncoding", "Embedding"),
         "clip": ("Clip",),
-        "convolution": ("Conv1D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D"),
+        "convolution": ("Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose"),
         "dense": ("Dense",),
+        "depthwise_convolution": ("DepthwiseConv1D", "DepthwiseConv2D"),
         "dropout": ("Dropout",),
         "function": ("Lambda",),
         "gaussian_noise": ("GaussianNoise",),
