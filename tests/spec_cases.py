@@ -66,6 +66,11 @@ CHANGED: list[tuple[Spec, str]] = [
         "Conv1D(8, 3, strides=2, padding='causal', dilation=2)",
     ),
     (layers.RepeatVector(3), "RepeatVector(3)"),
+    (layers.Position(2), "Position(index=2)"),
+    (
+        layers.LSTM(3, return_sequences=True, return_state=True),
+        "LSTM(3, return_sequences=True, return_state=True)",
+    ),
     (layers.Take([2, 0]), "Take((2, 0))"),
     (layers.Normalization(invert=True), "Normalization(invert=True)"),
     (layers.Clip(max_value=0), "Clip(max_value=0.0)"),

@@ -207,6 +207,7 @@ def test_a_network_without_memory(tmp_path) -> None:
         ([cr.Conv1D(2, 3, 2, "causal")], "skips frames with strides of 2"),
         ([cr.GRU(2, go_backwards=True)], r"layer gru \(gru\) goes backwards, from later frames"),
         ([cr.Bidirectional(cr.LSTM(2))], "goes backwards"),
+        ([cr.Position()], "uses several frames at once"),
         ([cr.MaxPooling(2)], r"layer max_pooling \(max_pooling\) uses several frames at once"),
         ([cr.GlobalAveragePooling()], "uses several frames at once"),
         ([cr.Flatten()], "uses several frames at once"),
@@ -229,6 +230,8 @@ def test_other_rows_are_refused(tmp_path) -> None:
 
     flat = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
     refused(flat, r"rows of shape \(3,\), not \(time, features\)")
+    final = [cr.Input((TIME, FEATURES)), cr.GRU(2, return_state=True)]
+    refused(cr.Sequential(final, seed=0), "gives the final state of whole sequences")
     image = chain(cr.Conv2D(2, 3), shape=(6, 6, 1), dtype="float32")
     refused(image, r"rows of shape \(6, 6, 1\), not")
     net = chain(cr.GRU(2), dtype="float32")

@@ -83,7 +83,7 @@ def test_a_recurrent_network(name, num_layers, taken, bidirectional) -> None:
     kind = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}[name]
     expected = ([kind, kind, "concatenate"] if bidirectional else [kind]) * num_layers
     if bidirectional and taken == "last step":
-        expected += ["cropping", "flatten"]
+        expected += ["position"]
     found = read(module, TIME, FEATURES)
     assert found == [*expected, "dense"]
 

@@ -54,6 +54,7 @@ constexpr auto kLayers = std::to_array<KnownLayer>({
     {"permute", make<Permute>},
     {"take", make<Take>},
     {"repeat_vector", make<RepeatVector>},
+    {"position", make<Position>},
     {"global_average_pooling", make<GlobalAveragePooling>},
     {"max_pooling", make<MaxPooling>},
     {"average_pooling", make<AveragePooling>},

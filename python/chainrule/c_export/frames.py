@@ -77,6 +77,8 @@ def _reason(node: NetworkNode, of_frames: Collection[str]) -> str:
         if len(node.inputs) > 1:
             lengths = layer._core.reads_lengths(node.reads)
             return "takes the lengths of rows" if lengths else "begins with a state that is given"
+        if layer.return_state:
+            return "gives the final state of whole sequences"
         return "goes backwards, from later frames" if layer.go_backwards else ""
     if layer.kind in _CONVOLUTIONS:
         if per_axis(layer.strides, 1) != (1,):

@@ -42,6 +42,7 @@ from chainrule.c_export.window_operations import (
     global_pool,
     pad,
     pool,
+    take_position,
     up_sample,
 )
 from chainrule.interop.affine import scale_and_offset
@@ -329,6 +330,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "periodic_embedding": _periodic_embedding,
     "permute": _permute,
     "piecewise_linear_embedding": _piecewise_linear_embedding,
+    "position": take_position,
     "prelu": _prelu,
     "repeat_vector": _repeat_vector,
     "rescaling": _affine,

@@ -22,7 +22,7 @@ from chainrule.interop.windows import (
 )
 
 __all__ = ["Convolve", "ConvolveDepthwise", "Crop", "Pad", "Pool", "UpSample", "convolve", "crop"]
-__all__ += ["global_pool", "pad", "pool", "up_sample"]
+__all__ += ["global_pool", "pad", "pool", "take_position", "up_sample"]
 
 _Part = tuple[type[Operation], dict[str, Any]]
 
@@ -306,6 +306,14 @@ def crop(node: NetworkNode, columns: int) -> list[_Part]:
     """Return the operation of Cropping."""
     borders = borders_of(node.layer.cropping, len(node.shape) - 1)
     return [_part(Crop, node, borders=_two(borders, (0, 0)))]
+
+
+def take_position(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of Position."""
+    time, index = node.reads[0][0], node.layer.index % node.reads[0][0]
+    extents = {"taken": (1, time), "made_of_them": (1, 1)}
+    borders = ((0, 0), (index, time - 1 - index))
+    return [(Crop, {"columns": columns, **extents, "borders": borders})]
 
 
 def _two(numbers: Any, of_one_row: Any) -> Any:

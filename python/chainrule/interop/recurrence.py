@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.tensor import Tensor
-from chainrule.interop.windows import cropped
-from chainrule.layers import GRU, LSTM, Layer, RecurrentLayer, SimpleRNN
+from chainrule.layers import GRU, LSTM, Layer, Position, RecurrentLayer, SimpleRNN
 
 __all__ = ["LAYERS", "recurrent", "reordered", "step_of"]
 
@@ -72,5 +71,4 @@ def step_of(assembly: Assembly, x: Tensor, place: int) -> Tensor:
             node.layer = Layer.from_config({**node.layer.config, "return_sequences": False})
             node.shape = (x.columns,)
             return Tensor(node.shape, node.shape, node)
-    made = cropped(assembly, x, [(place, time - 1 - place)], first=False)
-    return assembly.reshape(made, (x.columns,))
+    return assembly.layer(Position(place if place < time - 1 else -1), {}, x)

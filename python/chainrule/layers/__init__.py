@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Flatten,
         GlobalAveragePooling,
         Permute,
+        Position,
         RepeatVector,
         Reshape,
         Take,
@@ -84,6 +85,7 @@ __all__ = [
     "PeriodicEmbedding",
     "Permute",
     "PiecewiseLinearEmbedding",
+    "Position",
     "RecurrentLayer",
     "RepeatVector",
     "Rescaling",
@@ -124,7 +126,10 @@ _LAZY = {
         "recurrent": ("GRU", "LSTM", "RecurrentLayer", "SimpleRNN"),
         "resizing": ("Cropping", "UpSampling", "ZeroPadding"),
         "scale": ("Scale",),
-        "shape": ("Flatten", "GlobalAveragePooling", "Permute", "RepeatVector", "Reshape", "Take"),
+        "shape": (
+            *("Flatten", "GlobalAveragePooling", "Permute", "Position", "RepeatVector"),
+            *("Reshape", "Take"),
+        ),
         "trained": ("TrainedLayer",),
     }.items()
     for name in names

@@ -54,6 +54,7 @@ std::string obstacle(const L& convolution) {
 std::string obstacle(const Graph& graph, const Node& node) {
   const Layer& layer = **node.layer;
   if (const auto* recurrent = dynamic_cast<const RecurrentLayer*>(&layer)) {
+    if (recurrent->return_state) return "it gives the final state of whole sequences";
     if (recurrent->go_backwards) return "it goes backwards, from the last frame on";
     if (node.inputs.size() == 1) return {};
     return recurrent->reads_lengths(graph.input_shapes(node))

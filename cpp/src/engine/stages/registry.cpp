@@ -51,6 +51,7 @@ constexpr auto kFactories = std::to_array<Entry<T>>({
     {"multiply", add_merge<T>},
     {"normalization", add_normalization<T>},
     {"permute", add_permute<T>},
+    {"position", add_position<T>},
     {"prelu", add_prelu<T>},
     {"parametric_activation", add_parametric_activation<T>},
     {"periodic_embedding", add_periodic_embedding<T>},

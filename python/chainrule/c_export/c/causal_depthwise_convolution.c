@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* y = bias + the sum over kernel position, in this order, of earlier frames and x by weight, of each
- * of n channels by itself. The ring has the last frames that the kernel spans, and x goes where the
- * oldest one lies, at `newest`, which moves on. */
+/* y = bias + the sum over kernel position, in this order, of earlier frames and x by weight, of
+ * each of n channels by itself. The ring has the last frames that the kernel spans, and x goes
+ * where the oldest one lies, at `newest`, which moves on. */
 static void causal_depthwise_convolution(const float* x, float* y, float* ring, uint32_t* newest,
                                          size_t n, size_t kernel, size_t dilation,
                                          const float* weight, const float* bias) {
