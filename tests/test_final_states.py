@@ -264,6 +264,52 @@ def test_what_has_no_final_states_says_so() -> None:
         cr.StreamingPredictor(net)
 
 
+@pytest.mark.parametrize("lengths", [False, True])
+@each_kind
+def test_both_sides(kind, lengths, rng) -> None:
+    """The states to begin with, and the final ones, are those of two layers by themselves."""
+    count = COUNTS[kind]
+    x = cr.Input((TIME, FEATURES), name="x")
+    given = [x, *[cr.Input(1, name="n")] * lengths]
+    first = [cr.Input(UNITS, name=f"s{i}") for i in range(2 * count)]
+    options = {"return_sequences": True, "return_state": True}
+    both = cr.Bidirectional(KINDS[kind](UNITS, name="r", **options))
+    made = both(given, initial_state=first)
+    assert len(made) == 1 + 2 * count
+    net = shaken(cr.Network([*given, *first], list(made), seed=2, dtype="float64"), rng)
+    rows = [rng.normal(size=(ROWS, TIME, FEATURES)), *[LENGTHS.astype(float)] * lengths]
+    rows += [*rng.normal(size=(2 * count, ROWS, UNITS))]
+    y, *final = listed(net.predict(rows))
+    for i, (name, layer) in enumerate({"r": both.layer, "r_backward": both.backward_layer}.items()):
+        own = slice(i * count, (i + 1) * count)
+        alone = layer(given, initial_state=first[own])
+        one = cr.Network([*given, *first[own]], list(alone), dtype="float64")
+        one.set_weights({k: v for k, v in net.parameters.items() if k.split(".")[0] == name})
+        states = rows[1 + lengths :][own]
+        steps, *others = listed(one.predict([*rows[: 1 + lengths], *states]))
+        assert np.array_equal(y[..., i * UNITS : (i + 1) * UNITS], steps)
+        for found, expected in zip(final[own], others, strict=True):
+            assert np.array_equal(found, expected)
+    target = [rng.normal(size=each.shape) for each in listed(net.predict(rows))]
+    report = cr.gradient_check(net, rows, target, "mse")
+    assert report.max_relative_error <= 1e-7, report
+
+
+def test_both_sides_of_other_numbers_of_states() -> None:
+    x, h = cr.Input((TIME, FEATURES)), cr.Input(UNITS)
+    gru, lstm = cr.Bidirectional(cr.GRU(UNITS)), cr.Bidirectional(cr.LSTM(UNITS))
+    text = r"Bidirectional\(GRU\(4\)\) has initial_state of two, one of each layer, got 1"
+    for states in ([h], h):
+        with pytest.raises(ValueError, match=text):
+            gru(x, initial_state=states)
+    with pytest.raises(ValueError, match="of four, h and c of each layer, got 2"):
+        lstm(x, initial_state=[h, h])
+    wide = cr.Input(UNITS + 1)
+    made = gru(x, initial_state=[h, wide])
+    with pytest.raises(ValueError, match=r"to begin with, of shape \(4,\)"):
+        cr.Network([x, wide, h], made)
+
+
 @pytest.mark.parametrize("index", [0, 2, -1, -4])
 def test_position(index, rng) -> None:
     net = cr.Sequential([cr.Input((4, 3)), cr.Dense(5, "tanh"), cr.Position(index)], seed=0)
