@@ -150,6 +150,13 @@ def test_threads_and_instruction_sets_keep_the_bits(monkeypatch, request) -> Non
     assert len(printed_by_each_instruction_set(HASHES)) == 1
 
 
+def test_a_plan_names_its_stages() -> None:
+    lines = [line.split("  ")[0] for line in str(network().plan(batch_size=8)).splitlines()]
+    assert "depthwise convolution 3, 9" in lines
+    assert "transposed convolution 4, 17 -> 9" in lines
+    assert "depthwise convolution 5, 18" in lines
+
+
 def test_files_and_resumed_runs_keep_the_bits(tmp_path) -> None:
     x, y = sequences()
     unbroken, net = trained(2), trained(2, epochs=1)

@@ -64,10 +64,10 @@ def _add_recurrence(graph: GraphWriter, node: NetworkNode) -> None:
     sequences = layer.return_sequences
     if layer.return_state:
         y, *states = graph.add_outputs(1 + layer._states, operator, steps, *given, **options)
-        direction = graph.constant("direction", [1], "int64")
-        parts = [graph.add("Squeeze", y, direction)] if sequences else []
-        # One direction is one position.
-        graph.add("Concat", *parts, *states, axis=0)
+        if sequences:
+            states.insert(0, graph.add("Squeeze", y, graph.constant("direction", [1], "int64")))
+        # The one direction of a state is one position.
+        graph.current = graph.add("Concat", *states, axis=0) if len(states) > 1 else states[0]
         graph.transpose([1, 0, 2])
         return
     graph.add_output(0 if sequences else 1, operator, steps, *given, **options)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,9 @@ def recurrent(
     recurrent_weight: Array,
     biases: tuple[Array, Array] | None,
     order: tuple[int, ...],
-    lengths: Tensor | None = None,
+    others: Sequence[Tensor] = (),
 ) -> Tensor:
-    """Return what a layer makes of rows of shape (time, features).
+    """Return what a layer makes of rows of shape (time, features), and of lengths and states.
 
     The weights are of (gates * units, columns), the biases of (gates * units,) beside the features
     and beside the state, all with the gates in an order of their own: the layer's gate i is theirs
@@ -54,7 +54,7 @@ def recurrent(
         both = isinstance(layer, GRU)
         arrays |= {"bias": bias if both else bias + recurrent_bias}
         arrays |= {"recurrent_bias": recurrent_bias} if both else {}
-    return assembly.layer(layer, arrays, x, *([] if lengths is None else [lengths]))
+    return assembly.layer(layer, arrays, x, *others)
 
 
 def step_of(assembly: Assembly, x: Tensor, place: int) -> Tensor:

@@ -94,7 +94,8 @@ def _layer(
     layer = LAYERS[name](module.hidden_size, use_bias=bool(module.bias), **options)
     biases = (array("bias_ih"), array("bias_hh")) if module.bias else None
     weights = (array("weight_ih"), array("weight_hh"))
-    return recurrent(assembly, x, layer, *weights, biases, _ORDERS[name], lengths)
+    others = () if lengths is None else (lengths,)
+    return recurrent(assembly, x, layer, *weights, biases, _ORDERS[name], others)
 
 
 def _objection(module: Any) -> str | None:

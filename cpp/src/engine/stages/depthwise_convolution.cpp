@@ -117,8 +117,9 @@ class DepthwiseConvolutionStage final : public Stage<T>, public Infers<T>, publi
         bias_gradient_(c.kernels, bias_, c.backward) {}
 
   std::string describe() const override {
-    return "depthwise convolution " + std::to_string(y_.size) + "x" + std::to_string(x_.size) +
-           ", " + std::to_string(channels_);
+    const bool is_sequence = y_.inputs == 1 && y_.size == 1;
+    return "depthwise convolution " + (is_sequence ? "" : std::to_string(y_.size) + "x") +
+           std::to_string(x_.size) + ", " + std::to_string(channels_);
   }
   std::int64_t outputs() const override { return channels_; }
   bool has_parameters() const override { return true; }
