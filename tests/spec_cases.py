@@ -57,10 +57,20 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.Conv2DTranspose(8, 3, 2, "same"), "Conv2DTranspose(8, 3, strides=2, padding='same')"),
     (layers.DepthwiseConv2D(3, padding="same"), "DepthwiseConv2D(3, padding='same')"),
     (
+        layers.DepthwiseConv1D(3, dilation=2, depth_multiplier=4),
+        "DepthwiseConv1D(3, dilation=2, depth_multiplier=4)",
+    ),
+    (layers.Conv1DTranspose(8, 3, 2), "Conv1DTranspose(8, 3, strides=2)"),
+    (
         layers.Conv1D(8, 3, 2, "causal", dilation=2),
         "Conv1D(8, 3, strides=2, padding='causal', dilation=2)",
     ),
     (layers.RepeatVector(3), "RepeatVector(3)"),
+    (layers.Position(2), "Position(index=2)"),
+    (
+        layers.LSTM(3, return_sequences=True, return_state=True),
+        "LSTM(3, return_sequences=True, return_state=True)",
+    ),
     (layers.Take([2, 0]), "Take((2, 0))"),
     (layers.Normalization(invert=True), "Normalization(invert=True)"),
     (layers.Clip(max_value=0), "Clip(max_value=0.0)"),

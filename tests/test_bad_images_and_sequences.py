@@ -125,6 +125,8 @@ def test_lists_of_sequences(case: str) -> None:
 
 WINDOWS = [
     (lambda **o: cr.Conv1D(2, 3, **o), (5, 2)),
+    (lambda **o: cr.Conv1DTranspose(2, 3, **o), (5, 2)),
+    (lambda **o: cr.DepthwiseConv1D(3, **o), (5, 2)),
     (lambda **o: cr.Conv2D(2, 3, **o), IMAGE),
     (lambda **o: cr.Conv2DTranspose(2, 3, **o), IMAGE),
     (lambda **o: cr.DepthwiseConv2D(3, **o), IMAGE),

@@ -33,6 +33,15 @@ LAYERS = [
     (IMAGE, cr.DepthwiseConv2D(3, 2, "same", activation="relu")),
     (IMAGE, cr.DepthwiseConv2D((2, 3), (1, 2), "same", (2, 1), use_bias=False)),
     (IMAGE, cr.DepthwiseConv2D((1, 2), (3, 1), activation="softmax")),
+    (IMAGE, cr.DepthwiseConv2D(3, 2, "same", activation="relu", depth_multiplier=3)),
+    (IMAGE, cr.DepthwiseConv2D((3, 2), use_bias=False, depth_multiplier=2)),
+    (TIME, cr.DepthwiseConv1D(3, depth_multiplier=2)),
+    (TIME, cr.DepthwiseConv1D(2, 2, "same", activation="relu")),
+    (TIME, cr.DepthwiseConv1D(3, padding="causal", dilation=2, depth_multiplier=3)),
+    (TIME, cr.Conv1DTranspose(4, 3)),
+    (TIME, cr.Conv1DTranspose(5, 3, 2, "same", activation="relu")),
+    (TIME, cr.Conv1DTranspose(3, 2, 3, dilation=2, activation="softmax")),
+    (TIME, cr.Conv1DTranspose(3, 4, 2, "same", use_bias=False)),
 ]
 each_layer = pytest.mark.parametrize(
     ("shape", "layer"), LAYERS, ids=[repr(layer) for _, layer in LAYERS]
@@ -147,6 +156,10 @@ each_alone = {"group": 3}
         (each_alone, (3, 1, 3, 2), [cr.DepthwiseConv2D((3, 2))]),
         ({**each_alone, **SAME, **TWICE}, (3, 1, 3, 3), [cr.DepthwiseConv2D(3, 2, "same")]),
         ({**each_alone, **LOWER}, (3, 1, 2, 2), [cr.ZeroPadding(FIRST), cr.DepthwiseConv2D(2)]),
+        (each_alone, (6, 1, 2, 2), [cr.DepthwiseConv2D(2, depth_multiplier=2)]),
+        ({**each_alone, "pads": [2, 0]}, (3, 1, 3), [cr.DepthwiseConv1D(3, padding="causal")]),
+        ({**each_alone, "pads": [0, 1]}, (9, 1, 2),
+         [cr.DepthwiseConv1D(2, padding="same", depth_multiplier=3)]),
     ],
 )  # fmt: skip
 def test_convolutions_of_other_exporters(options, shape, expected) -> None:
@@ -182,6 +195,20 @@ def test_transposed_convolutions_of_other_exporters(options, sizes, expected) ->
     assert read([conv], constants, (3, 6, 7)) == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "size", "expected"),
+    [
+        ({}, 3, [cr.Conv1DTranspose(4, 3)]),
+        ({"strides": [2], "pads": [1, 1]}, 4, [cr.Conv1DTranspose(4, 4, 2, "same")]),
+        ({"strides": [2], "pads": [1, 1], "output_padding": [1]}, 3,
+         [cr.Conv1DTranspose(4, 3, 2), cr.Cropping((1, 0))]),
+    ],
+)  # fmt: skip
+def test_transposed_convolutions_over_time_of_other_exporters(options, size, expected) -> None:
+    conv = node("ConvTranspose", "x w b", "y", **options)
+    assert read([conv], {"w": kernel(3, 4, size), "b": kernel(4)}, (3, 6)) == expected
+
+
 def test_what_follows_a_convolution_becomes_a_part_of_it() -> None:
     nodes = [
         node("Pad", "x pads", "p"),
@@ -215,7 +242,7 @@ def test_what_a_transposed_convolution_gives_beyond_is_cut_off() -> None:
     ("options", "shape", "text"),
     [
         ({"group": 2}, (4, 2, 2, 2), "its 3 channels are in 2 groups"),
-        ({"group": 3}, (6, 1, 2, 2), "2 outputs of each of its 3 channels"),
+        ({"group": 3}, (7, 1, 2, 2), "its 3 channels are in 3 groups"),
         ({"group": 3}, (3, 2, 2, 2), r"kernel has shape \(3, 2, 2, 2\)"),
         ({}, (4, 2, 2, 2), r"kernel has shape \(4, 2, 2, 2\)"),
         ({}, (4, 3, 7, 2), "span 7 of 6"),
@@ -236,7 +263,7 @@ def test_operators_that_are_no_layer_are_refused(options, shape, text) -> None:
     [
         ({"group": 3}, (3, 1, 2, 2), "groups"),
         ({}, (4, 2, 2, 2), r"kernel has shape \(4, 2, 2, 2\)"),
-        ({}, (3, 2, 2), "along 1 axes"),
+        ({}, (3, 2, 2), r"extents \[2\] for rows"),
         ({"strides": [0, 1]}, (3, 4, 2, 2), "strides"),
         ({"strides": [10**9] * 2}, (3, 4, 2, 2), "columns"),
         ({"pads": [4] * 4}, (3, 4, 2, 2), "leaves out all"),
@@ -328,22 +355,41 @@ def test_transposed_modules_of_pytorch(options, expected) -> None:
         ({"padding": "same", "bias": False},
          [cr.DepthwiseConv2D(3, padding="same", use_bias=False)]),
         ({"padding": (0, 1)}, [cr.ZeroPadding((0, 1)), cr.DepthwiseConv2D(3)]),
+        ({"out_channels": 6}, [cr.DepthwiseConv2D(3, depth_multiplier=2)]),
     ],
     ids=str,
 )  # fmt: skip
 def test_modules_of_pytorch_with_a_group_for_each_channel(options, expected) -> None:
     torch = pytest.importorskip("torch")
-    check_module(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3, groups=3, **options)), expected)
+    given = {"in_channels": 3, "out_channels": 3, "kernel_size": 3, "groups": 3, **options}
+    check_module(torch.nn.Sequential(torch.nn.Conv2d(**given)), expected)
 
 
-def check_module(module, expected) -> None:
-    """Hold that a module of images of 3 channels is these layers."""
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("Conv1d", {"groups": 3}, cr.DepthwiseConv1D(3, depth_multiplier=2)),
+        ("Conv1d", {"groups": 3, "padding": "same"},
+         cr.DepthwiseConv1D(3, padding="same", depth_multiplier=2)),
+        ("ConvTranspose1d", {}, cr.Conv1DTranspose(6, 3)),
+        ("ConvTranspose1d", {"kernel_size": 4, "stride": 2, "padding": 1, "bias": False},
+         cr.Conv1DTranspose(6, 4, 2, "same", use_bias=False)),
+    ],
+)  # fmt: skip
+def test_modules_of_pytorch_over_time(name, options, expected) -> None:
+    torch = pytest.importorskip("torch")
+    given = {"in_channels": 3, "out_channels": 6, "kernel_size": 3, **options}
+    check_module(torch.nn.Sequential(getattr(torch.nn, name)(**given)), [expected], (3, 8))
+
+
+def check_module(module, expected, shape=(3, 6, 7)) -> None:
+    """Hold that a module of images, or sequences, of 3 channels is these layers."""
     import torch
 
     module.double().eval()
-    net = cr.from_torch(module, input_shape=(3, 6, 7))
+    net = cr.from_torch(module, input_shape=shape)
     assert [layer for layer in net.layers if layer.kind != "permute"] == expected
-    x = RNG.normal(size=(6, 3, 6, 7))
+    x = RNG.normal(size=(6, *shape))
     with torch.no_grad():
         y = module(torch.from_numpy(x)).numpy()
     assert largest_relative_difference(net.predict(x), y) <= 1e-12
@@ -352,13 +398,13 @@ def check_module(module, expected) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("Conv2d", {"groups": 3}, "2 outputs of each of its 3 channels"),
-        ("Conv1d", {"groups": 3, "out_channels": 3}, "in no image"),
+        ("Conv2d", {"groups": 2, "in_channels": 4}, "its 4 channels are in 2 groups"),
         ("Conv2d", {"padding": 1, "padding_mode": "reflect"}, "'reflect'"),
         ("Conv1d", {}, "convolves 1 axes"),
         ("Conv2d", {"dilation": 9}, "span 19 of 6"),
         ("Conv3d", {}, "no such layer"),
-        ("ConvTranspose1d", {}, "no such layer"),
+        ("ConvTranspose1d", {}, "convolves 1 axes"),
+        ("ConvTranspose3d", {}, "no such layer"),
         ("ConvTranspose2d", {"groups": 3}, "3 groups"),
         ("ConvTranspose2d", {"padding": 9}, "leaves out all"),
     ],

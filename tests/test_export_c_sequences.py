@@ -46,6 +46,12 @@ CONVOLUTIONS = [
     *((SEQUENCE, cr.Conv1D(4, 3, padding=p)) for p in ("valid", "same", "causal")),
     *((SEQUENCE, cr.Conv1D(4, 2, 2, p, 3, "relu")) for p in ("valid", "same", "causal")),
     (SEQUENCE, cr.Conv1D(4, 20, padding="causal", use_bias=False)),
+    *((IMAGE, cr.DepthwiseConv2D((3, 2), 2, p, depth_multiplier=3)) for p in ("valid", "same")),
+    *((SEQUENCE, cr.DepthwiseConv1D(3, padding=p)) for p in ("valid", "same", "causal")),
+    (SEQUENCE, cr.DepthwiseConv1D(2, 2, "same", 3, "relu", depth_multiplier=2)),
+    (SEQUENCE, cr.DepthwiseConv1D(20, padding="causal", use_bias=False, depth_multiplier=3)),
+    *((SEQUENCE, cr.Conv1DTranspose(4, 3, 2, p, 1, "tanh")) for p in ("valid", "same")),
+    (SEQUENCE, cr.Conv1DTranspose(5, 2, 3, dilation=2, use_bias=False)),
 ]
 BITS = list(itertools.product((False, True), repeat=3))
 RECURRENT = [
@@ -175,6 +181,31 @@ def test_states_to_begin_with(tmp_path, compiler, kind, lengths, backwards, rng)
     for arrays in zip(*x, y, strict=True):
         call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
     assert difference(y, net.predict(x).reshape(TIME, -1)) <= 1e-5
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("lengths", "sequences"), list(itertools.product((False, True), (0, 1))))
+def test_a_decoder_begins_with_final_states(tmp_path, compiler, kind, lengths, sequences, rng):
+    inputs = [cr.Input(SEQUENCE, name="steps"), *[cr.Input(1, name="length")] * lengths]
+    target = cr.Input((5, 2), name="target")
+    options = {"return_sequences": bool(sequences), "go_backwards": lengths}
+    steps, *state = KINDS[kind](4, return_state=True, **options)(inputs)
+    decoded = KINDS[kind](4, return_sequences=True)(target, initial_state=state)
+    both = [cr.Flatten()(decoded), cr.Position(2)(steps) if sequences else steps]
+    net = shaken(cr.Network([*inputs, target], cr.Concatenate()(both), seed=1), rng)
+    cr.export_c(net, tmp_path)
+    done = self_test(compiler, tmp_path, "model", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    x = [rng.normal(size=(TIME, *SEQUENCE)), *[np.arange(1, TIME + 1)[:, None]] * lengths]
+    x = [each.astype(np.float32) for each in (*x, rng.normal(size=(TIME, 5, 2)))]
+    y = np.full((TIME, net.outputs), np.nan, np.float32)
+    call = load(compiler, tmp_path, "model").model_predict
+    scratch = ctypes.create_string_buffer(4096)
+    for arrays in zip(*x, y, strict=True):
+        call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
+    assert difference(y, net.predict(x)) <= 1e-5
 
 
 def calls(folder):

@@ -73,6 +73,9 @@ LAYERS = [
         for kernel, dilation in itertools.product((1, 2, 3, 30), (1, 4))
     ),
     cr.Conv1D(4, 1, padding="same", use_bias=False),
+    cr.DepthwiseConv1D(3, padding="causal", dilation=2, activation="tanh"),
+    cr.DepthwiseConv1D(2, padding="causal", use_bias=False, depth_multiplier=3),
+    cr.DepthwiseConv1D(1, depth_multiplier=2),
     cr.Normalization(),
     cr.Dense(4, "softmax"),
 ]
@@ -199,10 +202,12 @@ def test_a_network_without_memory(tmp_path) -> None:
     ("layers", "text"),
     [
         ([cr.Conv1D(2, 3)], r"layer conv1d \(conv1d\) reads later frames with padding 'valid'"),
+        ([cr.DepthwiseConv1D(3)], "reads later frames with padding 'valid'"),
         ([cr.Conv1D(2, 3, padding="same")], "reads later frames with padding 'same'"),
         ([cr.Conv1D(2, 3, 2, "causal")], "skips frames with strides of 2"),
         ([cr.GRU(2, go_backwards=True)], r"layer gru \(gru\) goes backwards, from later frames"),
         ([cr.Bidirectional(cr.LSTM(2))], "goes backwards"),
+        ([cr.Position()], "uses several frames at once"),
         ([cr.MaxPooling(2)], r"layer max_pooling \(max_pooling\) uses several frames at once"),
         ([cr.GlobalAveragePooling()], "uses several frames at once"),
         ([cr.Flatten()], "uses several frames at once"),
@@ -225,6 +230,8 @@ def test_other_rows_are_refused(tmp_path) -> None:
 
     flat = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
     refused(flat, r"rows of shape \(3,\), not \(time, features\)")
+    final = [cr.Input((TIME, FEATURES)), cr.GRU(2, return_state=True)]
+    refused(cr.Sequential(final, seed=0), "gives the final state of whole sequences")
     image = chain(cr.Conv2D(2, 3), shape=(6, 6, 1), dtype="float32")
     refused(image, r"rows of shape \(6, 6, 1\), not")
     net = chain(cr.GRU(2), dtype="float32")

@@ -83,9 +83,45 @@ def test_a_recurrent_network(name, num_layers, taken, bidirectional) -> None:
     kind = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}[name]
     expected = ([kind, kind, "concatenate"] if bidirectional else [kind]) * num_layers
     if bidirectional and taken == "last step":
-        expected += ["cropping", "flatten"]
+        expected += ["position"]
     found = read(module, TIME, FEATURES)
     assert found == [*expected, "dense"]
+
+
+class Translator(nn.Module):
+    """An encoder, and a decoder that begins with its final states."""
+
+    def __init__(self, kind, bidirectional: bool) -> None:
+        super().__init__()
+        options = {"batch_first": True, "bidirectional": bidirectional}
+        self.encoder, self.decoder = kind(FEATURES, UNITS, **options), kind(2, UNITS, **options)
+        self.last = nn.Linear(UNITS * (1 + bidirectional), 2)
+        self.beside = nn.Linear(UNITS * (1 + bidirectional), 1)
+
+    def forward(self, source, target):
+        out, state = self.encoder(source)
+        return self.last(self.decoder(target, state)[0]), self.beside(out)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_an_encoder_and_a_decoder(name, bidirectional) -> None:
+    module = Translator(getattr(nn, name), bidirectional).eval()
+    rows = torch.randn(5, TIME, FEATURES), torch.randn(5, 4, 2)
+    file, names = io.BytesIO(), {"input_names": ["x", "t"], "output_names": ["y", "z"]}
+    names["dynamic_axes"] = {each: {0: "rows"} for each in ("x", "t")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, tuple(r[:2] for r in rows), file, dynamo=False, **names)
+    net = cr.from_onnx(file.getvalue())
+    with torch.no_grad():
+        expected = module(*rows)
+    made = net.predict([each.numpy() for each in rows])
+    for found, y in zip(made.values(), expected, strict=True):
+        assert largest_relative_difference(found, y.numpy()) <= 1e-5
+    encoder = net.layers[0]
+    assert encoder.return_sequences
+    assert encoder.return_state == (name == "LSTM")
 
 
 def test_states_of_its_own_are_refused() -> None:

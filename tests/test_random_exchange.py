@@ -34,13 +34,20 @@ def convolution(rng, shape):
     dilation = tuple(int(rng.integers(1, min(3, max(most, 1)) + 1)) for most in fits)
     options = {"activation": pick(rng, *ACTIVATIONS), "use_bias": bool(rng.integers(2))}
     filters = int(rng.integers(1, 6))
+    plain, transposed, depthwise = (
+        (cr.Conv1D, cr.Conv1DTranspose, cr.DepthwiseConv1D)
+        if axes == 1
+        else (cr.Conv2D, cr.Conv2DTranspose, cr.DepthwiseConv2D)
+    )
+    # One of a single channel by itself comes back as a plain one.
+    kind = pick(rng, plain, transposed, *([depthwise] if shape[-1] > 1 else []))
+    if kind is transposed and padding == "causal":
+        padding = "same"
     if axes == 1:
-        return cr.Conv1D(filters, sizes[0], strides[0], padding, dilation[0], **options)
-    kinds = [cr.Conv2D, cr.Conv2DTranspose]
-    if shape[-1] > 1:  # one of a single channel comes back as a Conv2D
-        kinds.append(cr.DepthwiseConv2D)
-    kind = pick(rng, *kinds)
-    first = () if kind is cr.DepthwiseConv2D else (filters,)
+        sizes, strides, dilation = (each[0] for each in (sizes, strides, dilation))
+    if kind is depthwise:
+        options["depth_multiplier"] = int(rng.integers(1, 4))
+    first = () if kind is depthwise else (filters,)
     return kind(*first, sizes, strides, padding, dilation, **options)
 
 

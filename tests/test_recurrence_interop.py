@@ -87,8 +87,48 @@ def test_onnx_has_states_to_begin_with(kind, lengths) -> None:
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     found = onnxruntime_outputs(content, *rows)
     assert largest_relative_difference(found, net.predict(rows)) <= 1e-5
-    with pytest.raises(ValueError, match=r"its input '.*Unsqueeze' is no constant"):
-        cr.from_onnx(content)
+    again = cr.from_onnx(content)
+    assert [*again.layers] == [*net.layers]
+    assert largest_relative_difference(again.predict(rows), net.predict(rows)) <= 1e-5
+
+
+@pytest.mark.parametrize("kind", [cr.SimpleRNN, cr.GRU, cr.LSTM])
+@pytest.mark.parametrize(("lengths", "sequences"), [*itertools.product((False, True), repeat=2)])
+def test_onnx_has_final_states(kind, lengths, sequences) -> None:
+    inputs = [cr.Input((TIME, FEATURES), name="steps"), *[cr.Input(1, name="n")] * lengths]
+    target = cr.Input((4, 2), name="target")
+    encoder = kind(4, return_sequences=sequences, return_state=True, go_backwards=True)
+    steps, *state = encoder(inputs)
+    outputs = [kind(4)(target, initial_state=state), cr.Dense(2)(steps)]
+    net = with_random_weights(cr.Network([*inputs, target], outputs, seed=1))
+    rows = [RNG.normal(size=(12, TIME, FEATURES)), *[np.arange(12)[:, None] % TIME + 1] * lengths]
+    rows = [each.astype(np.float32) for each in (*rows, RNG.normal(size=(12, 4, 2)))]
+    content = onnx_bytes(net)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    for found, y in zip(
+        onnxruntime_outputs(content, *rows), net.predict(rows).values(), strict=True
+    ):
+        assert largest_relative_difference(found, y) <= 1e-5
+    again = cr.from_onnx(content).predict(rows)
+    for found, y in zip(again.values(), net.predict(rows).values(), strict=True):
+        assert largest_relative_difference(found, y) <= 1e-5
+    with pytest.raises(ValueError, match="gives its final state besides"):
+        cr.to_torch(net)
+
+
+@pytest.mark.parametrize("index", [0, 3, -1])
+def test_positions_go_both_ways(index) -> None:
+    x = cr.Input((TIME, FEATURES))
+    h = cr.Dense(2)(cr.Position(index)(cr.Dense(4, "tanh")(x)))
+    net = with_random_weights(cr.Network(x, h, seed=1))
+    rows = RNG.normal(size=(9, TIME, FEATURES)).astype(np.float32)
+    assert [*round_trip(net, rows).layers] == [*net.layers]
+    torch = pytest.importorskip("torch")
+    module = cr.to_torch(net)
+    with torch.no_grad():
+        y = module(torch.from_numpy(rows)).numpy()
+    assert largest_relative_difference(y, net.predict(rows)) <= 1e-5
+    assert [*cr.from_torch(module, input_shape=(TIME, FEATURES)).layers] == [*net.layers]
 
 
 def test_transpositions_between_recurrent_layers_cancel() -> None:
@@ -196,7 +236,7 @@ def test_the_last_step_of_sequences_is_the_last_state() -> None:
     assert read(nodes, weights(4) | squeeze | last) == [cr.LSTM(4)]
     first = {"last": np.array(0)}
     found = read(nodes, weights(4) | squeeze | first)
-    assert found == [cr.LSTM(4, return_sequences=True), cr.Cropping((0, TIME - 1)), cr.Flatten()]
+    assert found == [cr.LSTM(4, return_sequences=True), cr.Position(0)]
 
 
 def test_sequences_and_last_states_of_one_operator() -> None:

@@ -100,6 +100,11 @@ def test_aliases_train_as_what_they_stand_for() -> None:
         (lambda: cr.Dense(3, input_shape=(4,)), "the number of inputs is learnt"),
         (lambda: cr.Dropout(p=0.5), r"Dropout\(\) has no argument 'p': it is rate"),
         (lambda: cr.Adam(lr=0.1), r"Adam\(\) has no argument 'lr': it is learning_rate"),
+        (
+            lambda: cr.LSTM(3, stateful=True),
+            "give return_state=True, and initial_state= next time",
+        ),
+        (lambda: cr.Conv2D(3, 3, groups=2), "a Take and a convolution each"),
         (lambda: cr.Adam(betas=(0.9, 0.999)), "give beta1= and beta2="),
         (lambda: cr.Adam(eps=1e-8), "it is epsilon"),
         (lambda: cr.SGD(clipnorm=1.0), "it is clip_norm"),

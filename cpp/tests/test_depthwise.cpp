@@ -25,12 +25,14 @@ struct Case {
   int64_t strides[2] = {1, 1};
   Padding padding = Padding::valid;
   int64_t dilation[2] = {1, 1};
+  int64_t multiplier = 1;
 
   DepthwiseConv2D layer() const {
     DepthwiseConv2D conv({kernel[0], kernel[1]});
     conv.strides = {strides[0], strides[1]};
     conv.dilation = {dilation[0], dilation[1]};
     conv.padding = padding;
+    conv.depth_multiplier = multiplier;
     conv.bias_initializer = Initializer::defaults(Initializer::Kind::uniform);
     return conv;
   }
@@ -46,6 +48,8 @@ const std::vector<Case> kCases{
     {6, 5, 17, {1, 1}, {3, 3}},
     {3, 2, 5, {7, 5}, {1, 1}, Padding::same},
     {6, 21, 8, {6, 9}},
+    {7, 6, 3, {3, 2}, {2, 1}, Padding::same, {1, 1}, 2},
+    {5, 8, 11, {2, 3}, {1, 1}, Padding::valid, {2, 1}, 5},
 };
 
 /// Calls visit(image, output, input, tap) for each term in the order of the outputs' sums, that is
@@ -91,16 +95,22 @@ void check_layer(const Case& c, int64_t rows, int threads) {
     sums_y.push_back(b[i % b.size()]);
     sums_db[i % b.size()] += dy[i];
   }
+  // With several outputs each input has its sums one for each of them, added from the last on.
+  const int64_t m = c.multiplier, columns = c.channels * m;
+  std::vector<T> partial(x.size() * size_t(m));
   for_terms(windows[0], windows[1], rows, [&](int64_t output, int64_t input, int64_t tap) {
-    for (int64_t k = 0; k < c.channels; ++k) {
-      const auto o = size_t(output * c.channels + k);
-      const auto i = size_t(input * c.channels + k);
-      const auto t = size_t(tap * c.channels + k);
+    for (int64_t k = 0; k < columns; ++k) {
+      const auto o = size_t(output * columns + k);
+      const auto i = size_t(input * c.channels + k / m);
+      const auto t = size_t(tap * columns + k);
       sums_y[o] = std::fma(x[i], w[t], sums_y[o]);
-      sums_dx[i] = std::fma(dy[o], w[t], sums_dx[i]);
+      T& sum = partial[size_t(input * columns + k)];
+      sum = std::fma(dy[o], w[t], sum);
       sums_dw[t] = std::fma(x[i], dy[o], sums_dw[t]);
     }
   });
+  for (size_t i = 0; i < sums_dx.size(); ++i)
+    for (size_t j = size_t(m); j-- > 0;) sums_dx[i] += partial[i * size_t(m) + j];
   const RowsView rows_of_x = view(x.data(), rows, network.inputs());
   CHECK(same_bits(network.predict(rows_of_x), sums_y));
   network.forward(rows_of_x, true, threads, y.data());

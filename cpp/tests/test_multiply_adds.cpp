@@ -41,6 +41,9 @@ TEST_CASE("convolutions multiply the kernel at each place of its windows") {
   CHECK(count({with(Conv2D(4, {3}), 2, Padding::same)}, image) == 5 * 4 * (3 * 3 * 3 * 4));
   CHECK(count({with(Conv1D(5, {3}), 1, Padding::causal, 2)}, {20, 6}) == 20 * (3 * 6 * 5));
   CHECK(count({with(DepthwiseConv2D({3}), 2, Padding::same)}, image) == 5 * 4 * (3 * 3 * 3));
+  DepthwiseConv2D several({3});
+  several.depth_multiplier = 4;
+  CHECK(count({several}, image) == 7 * 6 * (3 * 3 * 3 * 4));
 }
 
 TEST_CASE("transposed convolutions spread each of their inputs") {

@@ -85,9 +85,13 @@ struct Plain {
   Numbers<T> w, u, b, c;         // c: recurrent_bias
   Numbers<T> factors;            // of dropout: rows x units
   int64_t truncate;              // 0: never
+  bool final_state;              // behind the sequence, if there is one
   Numbers<T> first, first_cell;  // states to begin with: rows x units
   Numbers<T> y, dx, dw, du, db, dc, dfirst, dfirst_cell;
 
+  int64_t states() const { return !final_state ? 0 : kind == "lstm" ? 2 : 1; }
+  /// Of a row of y.
+  int64_t positions() const { return (sequences ? n.time : 1 - final_state) + states(); }
   int64_t gates() const { return kind == "simple_rnn" ? 1 : kind == "gru" ? 3 : 4; }
 
   /// What of a row of the state enters the product with u.
@@ -173,7 +177,7 @@ struct Plain {
 
   void run(const Numbers<T>& x, const Numbers<T>& dy) {
     const int64_t columns = gates() * n.units;
-    y.assign(static_cast<size_t>(n.rows * (sequences ? n.time : 1) * n.units), 0);
+    y.assign(static_cast<size_t>(n.rows * positions() * n.units), 0);
     dx.assign(x.size(), 0);
     dw.assign(w.size(), 0);
     du.assign(u.size(), 0);
@@ -193,13 +197,23 @@ struct Plain {
       const Numbers<T> factor = row_of(factors);
       const auto position = [&](int64_t s) { return backwards ? n.time - 1 - s : s; };
       const auto x_at = [&](int64_t t) { return x.data() + (row * n.time + t) * n.features; };
-      const auto out = [&](int64_t t) { return ((sequences ? row * n.time + t : row)) * n.units; };
+      const auto out = [&](int64_t t) {
+        return (row * positions() + (sequences ? t : 0)) * n.units;
+      };
       for (int64_t s = 0; s < n.time; ++s) {
         const int64_t t = position(s);
         step(x_at(t), kept[static_cast<size_t>(t)], h, cell, row);
-        if (sequences || s + 1 == n.time) std::copy(h.begin(), h.end(), y.begin() + out(t));
+        if (sequences) std::copy(h.begin(), h.end(), y.begin() + out(t));
       }
-      if (!sequences) std::copy_n(dy.begin() + out(0), n.units, dh.begin());
+      const int64_t final_h = out(n.time);
+      if (final_state || !sequences) {
+        std::copy(h.begin(), h.end(), y.begin() + final_h);
+        std::copy_n(dy.begin() + final_h, n.units, dh.begin());
+      }
+      if (states() == 2) {
+        std::copy(cell.begin(), cell.end(), y.begin() + final_h + n.units);
+        std::copy_n(dy.begin() + final_h + n.units, n.units, dcell.begin());
+      }
       for (int64_t s = n.time; s-- > 0;) {
         const auto t = static_cast<size_t>(position(s));
         for (int64_t i = 0; sequences && i < n.units; ++i)
@@ -238,6 +252,7 @@ struct Options {
   bool given_states = false;
   double dropout = 0.0;
   int64_t truncate = 0;
+  bool final_state = false;
 };
 
 template <class Layer>
@@ -247,6 +262,7 @@ AnyLayer layer_of(const Sizes& n, const Options& o) {
   layer.go_backwards = o.backwards;
   layer.recurrent_dropout = o.dropout;
   layer.truncate_gradient = o.truncate;
+  layer.return_state = o.final_state;
   return layer;
 }
 
@@ -274,6 +290,7 @@ void check(const Sizes& n, const Options& o) {
   CAPTURE(n.units);
   CAPTURE(o.sequences);
   CAPTURE(o.backwards);
+  CAPTURE(o.final_state);
   const bool has_cell = o.given_states && layer->kind() == "lstm";
   Graph graph;
   std::vector<Graph::Tensor> read{graph.input({n.time, n.features}, "x")};
@@ -296,6 +313,7 @@ void check(const Sizes& n, const Options& o) {
                  parameter(network, "r.recurrent_bias"),
                  dropout_factors<T>(n, o.dropout, 7),
                  o.truncate,
+                 o.final_state,
                  o.given_states ? drawn<T>(units, 13) : zeros,
                  has_cell ? drawn<T>(units, 14) : zeros,
                  {},
@@ -306,7 +324,7 @@ void check(const Sizes& n, const Options& o) {
                  {},
                  {},
                  {}};
-  const int64_t inputs = n.time * n.features, outputs = (o.sequences ? n.time : 1) * n.units;
+  const int64_t inputs = n.time * n.features, outputs = plain.positions() * n.units;
   const Numbers<T> x = drawn<T>(n.rows * inputs, 11), dy = drawn<T>(n.rows * outputs, 12);
   std::vector<RowsView> views{view(x, inputs)};
   if (o.given_states) views.push_back(view(plain.first, n.units));
@@ -361,12 +379,14 @@ TEST_CASE_TEMPLATE("recurrent layers are plain loops to the bit", T, float, doub
     check_all<T>(n, {});
 }
 
-TEST_CASE_TEMPLATE("dropout, truncation and states to begin with are plain loops", T, float,
+TEST_CASE_TEMPLATE("dropout, truncation, first and final states are plain loops", T, float,
                    double) {
   for (const Sizes& n : {Sizes{1, 4, 3, 5}, Sizes{37, 7, 17, 9}}) {
     check_all<T>(n, {.given_states = true});
     check_all<T>(n, {.dropout = 0.4});
     check_all<T>(n, {.truncate = 3});
     check_all<T>(n, {.given_states = true, .dropout = 0.25, .truncate = 2});
+    check_all<T>(n, {.given_states = true, .dropout = 0.25, .truncate = 2, .final_state = true});
+    check_all<T>(n, {.final_state = true});
   }
 }

@@ -146,6 +146,7 @@ TEST_CASE("bounds of gradients hold for layers that change the number of positio
   image.strides = {2};
   DepthwiseConv2D channels({2});
   channels.strides = {2};
+  channels.depth_multiplier = 3;
   Conv2DTranspose larger(3, {2});
   larger.strides = {3};
   const AnyLayer relu = ActivationLayer("relu");  // behind which positions are rows of a tensor

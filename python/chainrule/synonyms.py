@@ -148,6 +148,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "CategoricalCrossentropy": "it is losses.CrossEntropy",
     "Conv1d": "it is Conv1D, of (time, features)",
     "Conv2d": "it is Conv2D, of (height, width, channels)",
+    "ConvTranspose1d": "it is Conv1DTranspose, of (time, features)",
     "ConvTranspose2d": "it is Conv2DTranspose, of (height, width, channels)",
     "CosineAnnealingLR": "it is schedules.Cosine",
     "CosineDecay": "it is schedules.Cosine",
@@ -156,7 +157,9 @@ ATTRIBUTES: Mapping[str, str] = {
     **_by_synonym(
         {
             "it is Dropout(rate, per_channel=True)": "Dropout1d Dropout2d SpatialDropout1D "
-            "SpatialDropout2D"
+            "SpatialDropout2D",
+            "it is a DepthwiseConv and a convolution of kernel size 1 behind it": "SeparableConv1D "
+            "SeparableConv2D",
         }
     ),
     "ELU": 'it is activation="elu"',
@@ -205,6 +208,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "StandardScaler": "it is Normalization",
     "StepLR": "it is schedules.Step",
     "TensorBoard": "callbacks.CSVLogger writes a table of every epoch",
+    "TimeDistributed": "not needed: layers work on each position of (time, features)",
     "Tensor": "not needed: arrays are NumPy's",
     "inference_mode": "not needed: predict and evaluate keep no gradients",
     "load_model": "it is load",
@@ -279,6 +283,9 @@ ARGUMENT_ADVICE: Mapping[str, str] = {
     "weight_decay": f"it belongs to the optimizer; {_PENALTY} of the layer's weights",
     "lr": "the learning rate belongs to the optimizer: optimizer=Adam(learning_rate=...)",
     "learning_rate": "it belongs to the optimizer: optimizer=Adam(learning_rate=...)",
+    "groups": "DepthwiseConv1D and DepthwiseConv2D have a group for each channel; a few groups are "
+    "a Take and a convolution each, and a Concatenate",
+    "stateful": "give return_state=True, and initial_state= next time, or use StreamingPredictor",
     "device": "there is none but the CPU",
     "steps_per_epoch": "an epoch is one pass over all rows",
     "initial_epoch": "epochs go on from the network's own count",

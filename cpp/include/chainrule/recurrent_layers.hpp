@@ -20,13 +20,16 @@ namespace chainrule {
 /// row there are, from 1 to `time`: what lies behind them counts nothing, and the row keeps its
 /// state (with return_sequences it gives zeros there). The last inputs, of shape (units), may be
 /// the state that the first step begins with, of an LSTM h and c. A single input of shape (1)
-/// behind the rows is their length, so a state of one unit needs lengths before it. Arrays:
+/// behind the rows is their length, so a state of one unit needs lengths before it. With
+/// return_state the layer gives (positions, units): the sequence if there is one, and behind it the
+/// final state, of an LSTM h and c, which Position takes from there. Arrays:
 /// "weight" of shape (features, gates x units), "recurrent_weight" of (units, gates x units),
 /// "bias" of (gates x units), in Keras' order of gates.
 class CHAINRULE_API RecurrentLayer : public TrainedLayer {
  public:
   std::int64_t units = 0;
   bool return_sequences = false;
+  bool return_state = false;  // of each row behind its last step
   bool go_backwards = false;  // from the last position to the first; outputs stay where they belong
   bool use_bias = true;
   Initializer weight_initializer = {Initializer::Kind::glorot_uniform, {}};
@@ -41,6 +44,8 @@ class CHAINRULE_API RecurrentLayer : public TrainedLayer {
   std::int64_t truncate_gradient = 0;
 
   Shape output_shape(const std::vector<Shape>& inputs) const override;
+  /// How many numbers of `units` are a state: two of an LSTM, else one.
+  virtual std::size_t states() const { return 1; }
   /// Whether the second of inputs of these shapes is the length of each row.
   bool reads_lengths(const std::vector<Shape>& inputs) const;
 
@@ -51,7 +56,6 @@ class CHAINRULE_API RecurrentLayer : public TrainedLayer {
   /// The arrays that all kinds have, without factors.
   std::vector<ParameterSpec> arrays(const std::vector<Shape>& inputs) const;
   virtual std::int64_t gates() const = 0;
-  virtual std::size_t states() const { return 1; }
   virtual void check_options() const = 0;
 };
 
@@ -102,11 +106,11 @@ class CHAINRULE_API LSTM final : public RecurrentLayer {
 
   std::string_view kind() const override { return "lstm"; }
   Config config() const override;
+  std::size_t states() const override { return 2; }
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 
  protected:
   std::int64_t gates() const override { return 4; }
-  std::size_t states() const override { return 2; }
   void check_options() const override;
 };
 

@@ -85,6 +85,22 @@ class CHAINRULE_API RepeatVector final : public Layer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
+/// One position of a sequence: of (time, features) the (features) at `index`, which counts from the
+/// end if it is negative.
+class CHAINRULE_API Position final : public Layer {
+ public:
+  std::int64_t index = -1;
+
+  Position() = default;
+  explicit Position(std::int64_t index_) : index(index_) {}
+  static Position from_config(const Config& config);
+
+  std::string_view kind() const override { return "position"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+};
+
 /// The mean over all positions, a number for each column: of (time, features), (height, width,
 /// channels) and the like.
 class CHAINRULE_API GlobalAveragePooling final : public Layer {

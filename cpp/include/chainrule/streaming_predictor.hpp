@@ -17,8 +17,9 @@ namespace chainrule {
 /// behind a recurrent layer without return_sequences they are those of a sequence that ends with
 /// the frame.
 ///
-/// Layers may be recurrent ones that go forward, Conv1D with strides of 1 and padding `causal` (or
-/// a kernel of one position), and those that work on each position by itself. T is float or double.
+/// Layers may be recurrent ones that go forward, Conv1D and DepthwiseConv1D with strides of 1 and
+/// padding `causal` (or a kernel of one position), and those that work on each position by itself.
+/// T is float or double.
 ///
 ///     StreamingPredictor<float> predictor(network);             // once
 ///     StreamingPredictor<float>::StreamState state(predictor);  // once per sequence

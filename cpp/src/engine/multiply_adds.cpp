@@ -43,7 +43,7 @@ double multiply_adds(const Graph& graph) {
       continue;
     }
     const auto positions = static_cast<double>(node.shape.positions());
-    if (dynamic_cast<const DepthwiseConv2D*>(&layer)) {
+    if (dynamic_cast<const DepthwiseConvolution*>(&layer)) {
       count += positions * static_cast<double>(parameters[0].shape.size());
       terms.push_back(columns);
       continue;

@@ -133,7 +133,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
       // The first use of parameters writes their gradient, later ones add to it (see
       // Plan::gradients).
       const bool shares = stage->has_parameters() && used[owner];
-      tensor_of[i] = add_stage(std::move(stage), std::move(reads), stays_flat ? 1 : positions);
+      const std::int64_t made = stage->y_positions > 0 ? stage->y_positions : positions;
+      tensor_of[i] = add_stage(std::move(stage), std::move(reads), stays_flat ? 1 : made);
       stages.back().owner = context.owner;
       stages.back().shares = shares;
       stages.back().trained = stages.back().stage->has_parameters() && node.trainable;

@@ -2,6 +2,7 @@
 #include "model/convolution.hpp"
 
 #include <string>
+#include <type_traits>
 
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
@@ -10,8 +11,8 @@
 namespace chainrule {
 namespace {
 
-/// The options as a config holds them, with the padding's name. L: Convolution or DepthwiseConv2D,
-/// const or not.
+/// The options as a config holds them, with the padding's name. L: Convolution or
+/// DepthwiseConvolution, const or not.
 template <class L>
 struct ConvolutionOptions {
   L& layer;
@@ -23,7 +24,7 @@ concept OptionsOf = model::described_as<Self, ConvolutionOptions<L>> ||
                     model::described_as<Self, ConvolutionOptions<const L>>;
 
 template <class Visit, class Self>
-  requires OptionsOf<Self, Convolution> || OptionsOf<Self, DepthwiseConv2D>
+  requires OptionsOf<Self, Convolution> || OptionsOf<Self, DepthwiseConvolution>
 void visit_fields(Visit& visit, Self& self) {
   if constexpr (OptionsOf<Self, Convolution>)
     visit("filters", self.layer.filters, model::at_least_one);
@@ -32,6 +33,8 @@ void visit_fields(Visit& visit, Self& self) {
   visit("padding", self.padding);
   visit("dilation", self.layer.dilation, model::at_least_one);
   visit("activation", self.layer.activation);
+  if constexpr (OptionsOf<Self, DepthwiseConvolution>)
+    visit("depth_multiplier", self.layer.depth_multiplier, model::at_least_one);
   visit("use_bias", self.layer.use_bias);
   visit("weight_initializer", self.layer.weight_initializer);
   visit("bias_initializer", self.layer.bias_initializer);
@@ -54,11 +57,22 @@ std::int64_t most_filters(const std::vector<model::Window>& windows, const Shape
   return room;
 }
 
+/// Throws Error for a padding that the layer does not have.
 template <class L>
-void read_options(const Config& config, std::size_t axes, L& layer) {
+void check_padding(const L& layer) {
+  if (layer.padding != Padding::causal) return;
+  model::find_padding(layer.kind(), "causal", layer.axes());
+  if constexpr (std::is_same_v<L, Convolution>)
+    if (layer.is_transposed())
+      model::refuse(layer.kind(), "padding must be 'valid' or 'same', got 'causal'");
+}
+
+template <class L>
+void read_options(const Config& config, L& layer) {
   ConvolutionOptions<L> options{layer};
   model::read_fields(config, options);
-  layer.padding = model::find_padding(layer.kind(), options.padding, axes);
+  layer.padding = model::find_padding(layer.kind(), options.padding, layer.axes());
+  check_padding(layer);
   if (layer.kernel_size.empty())
     model::refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
 }
@@ -72,11 +86,11 @@ Config config_of(const L& layer) {
 
 /// Throws Error for options that fit no input.
 template <class L>
-model::WindowOptions checked_options(const L& layer, std::size_t axes) {
+model::WindowOptions checked_options(const L& layer) {
   model::check_fields(layer.kind(), ConvolutionOptions<const L>{layer});
   if (layer.kernel_size.empty())
     model::refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
-  if (layer.padding == Padding::causal) model::find_padding(layer.kind(), "causal", axes);
+  check_padding(layer);
   return {"kernel_size", layer.kernel_size, layer.strides, layer.dilation, layer.padding};
 }
 
@@ -98,7 +112,7 @@ std::vector<ParameterSpec> specs_of(const L& layer, const Shape& weight, std::in
 
 }  // namespace
 
-void Convolution::read(const Config& config) { read_options(config, axes(), *this); }
+void Convolution::read(const Config& config) { read_options(config, *this); }
 
 Config Convolution::config() const { return config_of(*this); }
 
@@ -141,44 +155,68 @@ Conv2D Conv2D::from_config(const Config& config) {
   return layer;
 }
 
+Conv1DTranspose Conv1DTranspose::from_config(const Config& config) {
+  Conv1DTranspose layer;
+  layer.read(config);
+  return layer;
+}
+
 Conv2DTranspose Conv2DTranspose::from_config(const Config& config) {
   Conv2DTranspose layer;
   layer.read(config);
   return layer;
 }
 
-DepthwiseConv2D DepthwiseConv2D::from_config(const Config& config) {
-  DepthwiseConv2D layer;
-  read_options(config, 2, layer);
+void DepthwiseConvolution::read(const Config& config) { read_options(config, *this); }
+
+Config DepthwiseConvolution::config() const { return config_of(*this); }
+
+Shape DepthwiseConvolution::output_shape(const std::vector<Shape>& inputs) const {
+  const Shape& input = model::single_input(kind(), inputs);
+  const std::vector<model::Window> windows = model::windows_of(*this, input);
+  if (depth_multiplier > most_filters(windows, input))
+    model::refuse(kind(), "kernel_size * channels * depth_multiplier must be at most 2^48 on " +
+                              input.text());
+  std::vector<std::int64_t> extents;
+  extents.reserve(windows.size() + 1);
+  for (const model::Window& window : windows) extents.push_back(window.outputs);
+  extents.push_back(input.columns() * depth_multiplier);
+  return Shape(std::move(extents));
+}
+
+std::vector<ParameterSpec> DepthwiseConvolution::parameters(
+    const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
+  const std::vector<model::Window> windows = model::windows_of(*this, inputs.front());
+  std::vector<std::int64_t> extents;
+  extents.reserve(windows.size() + 1);
+  for (const model::Window& window : windows) extents.push_back(window.size);
+  extents.push_back(columns);
+  return specs_of(*this, Shape(std::move(extents)), kernel_positions(windows) * depth_multiplier,
+                  columns);
+}
+
+DepthwiseConv1D DepthwiseConv1D::from_config(const Config& config) {
+  DepthwiseConv1D layer;
+  layer.read(config);
   return layer;
 }
 
-Config DepthwiseConv2D::config() const { return config_of(*this); }
-
-Shape DepthwiseConv2D::output_shape(const std::vector<Shape>& inputs) const {
-  const Shape& input = model::single_input(kind(), inputs);
-  const std::vector<model::Window> windows = model::windows_of(*this, input);
-  if (most_filters(windows, input) < 1)
-    model::refuse(kind(), "kernel_size * channels must be at most 2^48 on " + input.text());
-  return {windows[0].outputs, windows[1].outputs, input.columns()};
-}
-
-std::vector<ParameterSpec> DepthwiseConv2D::parameters(const std::vector<Shape>& inputs) const {
-  output_shape(inputs);
-  const std::int64_t channels = inputs.front().columns();
-  const std::vector<model::Window> windows = model::windows_of(*this, inputs.front());
-  return specs_of(*this, {windows[0].size, windows[1].size, channels}, kernel_positions(windows),
-                  channels);
+DepthwiseConv2D DepthwiseConv2D::from_config(const Config& config) {
+  DepthwiseConv2D layer;
+  layer.read(config);
+  return layer;
 }
 
 std::vector<model::Window> model::windows_of(const Convolution& layer, const Shape& input) {
-  const WindowOptions options = checked_options(layer, layer.axes());
+  const WindowOptions options = checked_options(layer);
   return layer.is_transposed() ? transposed_windows_of(layer.kind(), input, layer.axes(), options)
                                : windows_of(layer.kind(), input, layer.axes(), options);
 }
 
-std::vector<model::Window> model::windows_of(const DepthwiseConv2D& layer, const Shape& input) {
-  return windows_of(layer.kind(), input, 2, checked_options(layer, 2));
+std::vector<model::Window> model::windows_of(const DepthwiseConvolution& layer,
+                                             const Shape& input) {
+  return windows_of(layer.kind(), input, layer.axes(), checked_options(layer));
 }
 
 }  // namespace chainrule

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers that make several positions of one, or one of several.
+#include <string>
+
 #include "chainrule/shape_layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
@@ -10,6 +12,12 @@ template <class Visit, class Self>
   requires model::described_as<Self, RepeatVector>
 static void visit_fields(Visit& visit, Self& self) {
   visit("n", self.n, model::at_least_one);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Position>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("index", self.index);
 }
 
 template <class Visit, class Self>
@@ -34,6 +42,31 @@ Shape RepeatVector::output_shape(const std::vector<Shape>& inputs) const {
 }
 
 std::vector<ParameterSpec> RepeatVector::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
+  return {};
+}
+
+Position Position::from_config(const Config& config) {
+  Position layer;
+  model::read_fields(config, layer);
+  return layer;
+}
+
+Config Position::config() const { return model::write_fields(kind(), *this); }
+
+Shape Position::output_shape(const std::vector<Shape>& inputs) const {
+  const Shape& input = model::check_layer(*this, inputs);
+  if (input.rank() != 2)
+    model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text());
+  const std::int64_t time = input.positions();
+  if (index < -time || index >= time)
+    model::refuse(kind(), "index must be at least -" + std::to_string(time) + " and below " +
+                              std::to_string(time) + " for rows of shape " + input.text() +
+                              ", got " + std::to_string(index));
+  return input.columns();
+}
+
+std::vector<ParameterSpec> Position::parameters(const std::vector<Shape>& inputs) const {
   output_shape(inputs);
   return {};
 }

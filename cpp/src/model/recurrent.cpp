@@ -14,6 +14,7 @@ namespace {
 template <class Visit, class Self>
 void visit_common_fields(Visit& visit, Self& self) {
   visit("return_sequences", self.return_sequences);
+  visit("return_state", self.return_state);
   visit("go_backwards", self.go_backwards);
   visit("use_bias", self.use_bias);
   visit("weight_initializer", self.weight_initializer);
@@ -78,7 +79,9 @@ Shape RecurrentLayer::output_shape(const std::vector<Shape>& inputs) const {
     model::refuse(kind(), "a matrix must have at most 2^48 entries, got " +
                               std::to_string(std::max(input.columns(), units)) + " * " +
                               std::to_string(gates()) + " * " + std::to_string(units));
-  return return_sequences ? input.with_columns(units) : Shape(units);
+  if (!return_state) return return_sequences ? input.with_columns(units) : Shape(units);
+  const std::int64_t steps = return_sequences ? input.positions() : 0;
+  return {steps + static_cast<std::int64_t>(states()), units};
 }
 
 std::vector<ParameterSpec> RecurrentLayer::arrays(const std::vector<Shape>& inputs) const {

@@ -131,8 +131,9 @@ def export_c(
         inputs of shape (time, features) and gives what `predict` gives at its position, behind a
         recurrent layer without `return_sequences` what it gives for a sequence that ends there. A
         NAME_state keeps what later frames need; NAME_reset begins a sequence, of any length. No
-        layer may need later frames or several at once: `Conv1D` has strides of 1 and padding
-        "causal", recurrent layers go forward. Of float32 alone, without probabilities.
+        layer may need later frames or several at once: `Conv1D` and `DepthwiseConv1D` have strides
+        of 1 and padding "causal", recurrent layers go forward. Of float32 alone, without
+        probabilities.
     overwrite : bool, default False
         Whether files that are no earlier export of this name may be replaced too.
 

@@ -12,6 +12,7 @@ from chainrule.interop.windows import per_axis
 __all__ = ["frames_of"]
 
 _RECURRENT = frozenset({"gru", "lstm", "simple_rnn"})
+_CONVOLUTIONS = frozenset({"conv1d", "depthwise_conv1d"})
 # What works on each position of a sequence by itself.
 _OF_POSITIONS = frozenset(
     {
@@ -60,7 +61,7 @@ def frames_of(
             reasons.append(f"{node} {reason}")
             continue
         node.reads = tuple((1, *shape[1:]) for shape in node.reads)
-        if node.layer.kind in {"conv1d", *_RECURRENT}:
+        if node.layer.kind in {*_CONVOLUTIONS, *_RECURRENT}:
             remembering.add(node.name)
         if node.layer.kind not in _RECURRENT or node.layer.return_sequences:
             node.shape = (1, *node.shape[1:])
@@ -76,8 +77,10 @@ def _reason(node: NetworkNode, of_frames: Collection[str]) -> str:
         if len(node.inputs) > 1:
             lengths = layer._core.reads_lengths(node.reads)
             return "takes the lengths of rows" if lengths else "begins with a state that is given"
+        if layer.return_state:
+            return "gives the final state of whole sequences"
         return "goes backwards, from later frames" if layer.go_backwards else ""
-    if layer.kind == "conv1d":
+    if layer.kind in _CONVOLUTIONS:
         if per_axis(layer.strides, 1) != (1,):
             return f"skips frames with strides of {layer.strides}"
         reads_later = layer.padding != "causal" and per_axis(layer.kernel_size, 1) != (1,)

@@ -42,6 +42,7 @@ from chainrule.c_export.window_operations import (
     global_pool,
     pad,
     pool,
+    take_position,
     up_sample,
 )
 from chainrule.interop.affine import scale_and_offset
@@ -198,7 +199,7 @@ def _dense(node: NetworkNode, columns: int) -> list[_Part]:
 
 
 def _convolution(node: NetworkNode, columns: int) -> list[_Part]:
-    return [convolve(node), *_activation(node, columns)]
+    return [*convolve(node), *_activation(node, columns)]
 
 
 def _recurrent(node: NetworkNode, columns: int) -> list[_Part]:
@@ -308,10 +309,12 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "category_encoding": _category_encoding,
     "clip": _clip,
     "conv1d": _convolution,
+    "conv1d_transpose": _convolution,
     "conv2d": _convolution,
     "conv2d_transpose": _convolution,
     "cropping": crop,
     "dense": _dense,
+    "depthwise_conv1d": _convolution,
     "depthwise_conv2d": _convolution,
     "dropout": _nothing,
     "embedding": _embedding,
@@ -327,6 +330,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "periodic_embedding": _periodic_embedding,
     "permute": _permute,
     "piecewise_linear_embedding": _piecewise_linear_embedding,
+    "position": take_position,
     "prelu": _prelu,
     "repeat_vector": _repeat_vector,
     "rescaling": _affine,

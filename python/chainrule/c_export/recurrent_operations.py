@@ -20,6 +20,8 @@ __all__ = ["Recurrence", "recurrence"]
 class Recurrence(Operation):
     """States of a sequence of `positions` steps, behind each of them or, if not `sequences`, all.
 
+    With `gives_state` the final states follow, or are all.
+
     The weights, of shapes (inputs, gates * outputs) and (outputs, gates * outputs), and the bias
     have the gates side by side. What is read besides x is the length of each row, if there are
     `lengths`, and then perhaps the states to begin with.
@@ -39,6 +41,7 @@ class Recurrence(Operation):
     bias: Array
     backwards: bool
     sequences: bool
+    gives_state: bool
     lengths: bool
     in_place = False
     states: ClassVar[int] = 1
@@ -50,8 +53,9 @@ class Recurrence(Operation):
 
     @property
     def size(self) -> int:
-        """The state behind each step, or behind the last one."""
-        return super().size if self.sequences else self.outputs
+        """The state behind each step, or behind the last one, and the final states."""
+        steps = self.positions if self.sequences else 1 - self.gives_state
+        return (steps + self.gives_state * self.states) * self.outputs
 
     @property
     def columns_read(self) -> list[int]:
@@ -91,6 +95,8 @@ class Recurrence(Operation):
             if self.sequences:
                 step += ["} else {", f"  {call('zeros', at, self.outputs)}"]
             step += ["}"]
+        # The state of h is in y already, if there are no sequences.
+        final = f"{y} + {self.positions * self.outputs}" if self.sequences else y
         forward = f"for (size_t i = 0; i < {self.positions}; ++i) {{"
         backwards = f"for (size_t i = {self.positions}; i-- > 0;) {{"
         begin = [call("zeros", state, size)]
@@ -103,6 +109,7 @@ class Recurrence(Operation):
             backwards if self.backwards else forward,
             *(f"  {line}" for line in step),
             "}",
+            *([call("copy", state, final, size)] if self.gives_state else []),
         ]
 
     def step(self, x: str, y: str, state: str, sums: str, arguments: Sequence[str]) -> list[str]:
@@ -122,7 +129,11 @@ class Recurrence(Operation):
             goes_on = t < others[0] if self.lengths else np.full((len(x), 1), True)
             state = np.where(goes_on, self.after(every[:, t], state), state)
             y[:, t] = np.where(goes_on, state[:, : self.outputs], 0)
-        return y.reshape(-1, self.outputs) if self.sequences else state[:, : self.outputs]
+        final = state.reshape(len(x), self.states, self.outputs)
+        if not self.gives_state:
+            final = final[:, : 1 - self.sequences]
+        parts = [y, final] if self.sequences else [final]
+        return np.concatenate(parts, axis=1).reshape(-1, self.outputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +205,7 @@ def recurrence(node: NetworkNode, **fields: Any) -> tuple[type[Recurrence], dict
         fields.setdefault("recurrent_bias", np.zeros(columns))
     wiring = {"inputs": features, "outputs": node.columns, "positions": time}
     options = {"backwards": layer.go_backwards, "sequences": layer.return_sequences}
+    options["gives_state"] = layer.return_state
     options["lengths"] = layer._core.reads_lengths(node.reads)
     return _KINDS[layer.kind], {**fields, **wiring, **options}
 

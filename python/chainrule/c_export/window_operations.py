@@ -5,16 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.c_export.column_operations import Take
 from chainrule.c_export.operations import Array, Operation, call
 from chainrule.interop.nodes import NetworkNode
-from chainrule.interop.windows import Windows, borders_of, per_axis, windows_of
+from chainrule.interop.windows import (
+    DEPTHWISE,
+    TRANSPOSED,
+    Windows,
+    borders_of,
+    per_axis,
+    windows_of,
+)
 
 __all__ = ["Convolve", "ConvolveDepthwise", "Crop", "Pad", "Pool", "UpSample", "convolve", "crop"]
-__all__ += ["global_pool", "pad", "pool", "up_sample"]
+__all__ += ["global_pool", "pad", "pool", "take_position", "up_sample"]
 
 _Part = tuple[type[Operation], dict[str, Any]]
 
@@ -44,6 +52,7 @@ class Convolve(OfPositions):
     bias: Array
     windows: tuple[Windows, Windows]
     name = "convolution"
+    of_frames: ClassVar[str] = "causal_convolution"
 
     @property
     def constants(self) -> dict[str, Array]:
@@ -86,7 +95,7 @@ class Convolve(OfPositions):
         along_time = self.windows[1]
         numbers = (*self.numbers, along_time.size, along_time.dilation)
         arrays = arguments[-len(self.constants) :]
-        return [call("causal_convolution", *places, *kept, *numbers, *arrays)]
+        return [call(self.of_frames, *places, *kept, *numbers, *arrays)]
 
     def run(self, x: Array) -> Array:
         """Return the sums."""
@@ -118,6 +127,7 @@ class ConvolveDepthwise(Convolve):
     """
 
     name = "depthwise convolution"
+    of_frames = "causal_depthwise_convolution"
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -239,23 +249,31 @@ class Crop(OfPositions):
         return image.reshape(len(x), -1)
 
 
-def convolve(node: NetworkNode) -> _Part:
-    """Return the operation of a convolution, without its activation."""
-    kind, weight = node.layer.kind, node.arrays["weight"]
-    if kind == "conv2d_transpose":
-        weight = np.swapaxes(weight, -1, -2)  # (kernel height, kernel width, channels, filters)
+def convolve(node: NetworkNode) -> list[_Part]:
+    """Return the operations of a convolution, without its activation."""
+    kind, weight, columns = node.layer.kind, node.arrays["weight"], node.reads[0][-1]
+    positions = int(np.prod(node.reads[0][:-1]))
+    operation, repeated = Convolve, []
+    if kind in TRANSPOSED:
+        operation = ConvolveTransposed
+        weight = np.swapaxes(weight, -1, -2)  # (*sizes, channels, filters)
+    elif kind in DEPTHWISE:
+        operation, times = ConvolveDepthwise, node.layer.depth_multiplier
+        if times > 1:  # it reads each channel as often as that has outputs
+            taken = np.repeat(np.arange(columns, dtype=np.int32), times)
+            repeated = [(Take, {"taken": taken, "positions": positions})]
+        columns = node.columns
     windows = windows_of(node.layer, node.reads[0], node.shape)
-    return _part(
-        _CONVOLUTIONS.get(kind, Convolve),
+    made = _part(
+        operation,
         node,
-        columns=node.reads[0][-1],
-        weight=weight[np.newaxis] if kind == "conv1d" else weight,
+        inputs=positions * columns,
+        columns=columns,
+        weight=weight[np.newaxis] if len(windows) == 1 else weight,
         bias=node.arrays.get("bias", np.zeros(node.columns)),
         windows=_two(windows, Windows(1, 1, 0, 0)),
     )
-
-
-_CONVOLUTIONS = {"conv2d_transpose": ConvolveTransposed, "depthwise_conv2d": ConvolveDepthwise}
+    return [*repeated, made]
 
 
 def pool(node: NetworkNode, columns: int) -> list[_Part]:
@@ -288,6 +306,14 @@ def crop(node: NetworkNode, columns: int) -> list[_Part]:
     """Return the operation of Cropping."""
     borders = borders_of(node.layer.cropping, len(node.shape) - 1)
     return [_part(Crop, node, borders=_two(borders, (0, 0)))]
+
+
+def take_position(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of Position."""
+    time, index = node.reads[0][0], node.layer.index % node.reads[0][0]
+    extents = {"taken": (1, time), "made_of_them": (1, 1)}
+    borders = ((0, 0), (index, time - 1 - index))
+    return [(Crop, {"columns": columns, **extents, "borders": borders})]
 
 
 def _two(numbers: Any, of_one_row: Any) -> Any:

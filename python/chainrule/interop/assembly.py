@@ -374,7 +374,7 @@ class Assembly:
                 if np.any(scale != 1.0):
                     factors = scale.astype(weight.dtype)
                     # A transposed convolution has its filters before its channels.
-                    of_rows = node.layer.kind == "conv2d_transpose"
+                    of_rows = node.layer.kind in ("conv1d_transpose", "conv2d_transpose")
                     weight = weight * (factors[:, None] if of_rows else factors)
                 bias = node.arrays.get("bias", zeros) * scale + offset
                 node.layer = Layer.from_config({**node.layer.config, "use_bias": True})

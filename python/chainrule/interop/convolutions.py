@@ -13,8 +13,25 @@ from numpy.typing import NDArray
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.tensor import Tensor
-from chainrule.interop.windows import Windows, borders_of, cropped, padded, padding_of, short
-from chainrule.layers import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, Layer
+from chainrule.interop.windows import (
+    DEPTHWISE,
+    TRANSPOSED,
+    Windows,
+    borders_of,
+    cropped,
+    padded,
+    padding_of,
+    short,
+)
+from chainrule.layers import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    Layer,
+)
 
 __all__ = ["convolved", "group_objection", "kernel_of", "output_padding", "transposed"]
 
@@ -25,11 +42,11 @@ def kernel_of(node: NetworkNode) -> Array:
     """Return the weight of a convolution with its positions last, as ONNX and PyTorch have it.
 
     It is of shape (filters, channels, *sizes), of a transposed one (channels, filters, *sizes), and
-    of one of each channel by itself (channels, 1, *sizes).
+    of one of each channel by itself (filters, 1, *sizes).
     """
     weight = node.arrays["weight"]
-    if node.layer.kind == "depthwise_conv2d":
-        weight = weight[:, :, np.newaxis]
+    if node.layer.kind in DEPTHWISE:
+        weight = weight[..., np.newaxis, :]
     return weight.transpose(weight.ndim - 1, weight.ndim - 2, *range(weight.ndim - 2))
 
 
@@ -41,15 +58,11 @@ def output_padding(windows: Sequence[Windows]) -> list[int]:
     return [max(w.stride - w.span, 0) for w in windows]
 
 
-def group_objection(groups: int, channels: int, filters: int, axes: int) -> str | None:
+def group_objection(groups: int, channels: int, filters: int) -> str | None:
     """Return why no layer convolves so many groups of channels, None if one does."""
-    if groups == 1 or (groups == channels == filters and axes == 2):
+    if groups == 1 or (groups == channels and filters % groups == 0):
         return None
-    if groups != channels:
-        return f"its {channels} channels are in {groups} groups"
-    if axes != 2:
-        return f"its {channels} channels are convolved each by itself, but in no image"
-    return f"it makes {filters // groups} outputs of each of its {groups} channels by itself"
+    return f"its {channels} channels are in {groups} groups"
 
 
 def convolved(
@@ -68,23 +81,21 @@ def convolved(
     """
     _check(x, windows, weight, 0, x.shape[0] // groups)
     kernel = weight.transpose(*range(2, weight.ndim), 1, 0)
-    kernel = kernel[:, :, 0] if groups > 1 else kernel
+    kernel = kernel[..., 0, :] if groups > 1 else kernel
     return assembly.over_positions(x, partial(_convolution, assembly, windows, kernel, bias))
 
 
 def transposed(
     assembly: Assembly, x: Tensor, windows: Sequence[Windows], weight: Array, bias: Array | None
 ) -> Tensor:
-    """Return x spread over windows of the axes of an image, whose channels are the first.
+    """Return x spread over windows of its axes but the first, its channels.
 
     Of all places of the windows those are left out that are `before` and `behind`, where a negative
     number is of those added. The weight is of shape (channels, filters, *sizes), as ONNX and
     PyTorch have it, the bias of (filters,). ValueError if no layer is that.
     """
     _check(x, windows, weight, 1, x.shape[0])
-    if len(windows) != 2:
-        raise ValueError(f"its {len(windows)} axes are not those of an image")
-    kernel = weight.transpose(2, 3, 1, 0)
+    kernel = weight.transpose(*range(2, weight.ndim), 1, 0)
     return assembly.over_positions(x, partial(_transposed, assembly, windows, kernel, bias))
 
 
@@ -104,26 +115,28 @@ def _convolution(
     assembly: Assembly, windows: Sequence[Windows], weight: Array, bias: Array | None, x: Tensor
 ) -> Tensor:
     # x: rows of (positions along each axis, channels), weight: (*sizes, channels, filters), or
-    # (*sizes, channels) of each channel by itself
+    # (*sizes, filters) of each channel by itself
     x, windows = _with_padding(assembly, x, windows)
     padding = padding_of(windows, x.shape[:-1])
     if padding is None:
         x = padded(assembly, x, [(w.before, w.behind) for w in windows], first=False)
-    kind: type[Layer] = Conv1D if len(windows) == 1 else Conv2D
+    kinds: tuple[type[Layer], type[Layer]] = (Conv1D, Conv2D)
     if weight.ndim == len(windows) + 1:
-        kind = DepthwiseConv2D
+        kinds = (DepthwiseConv1D, DepthwiseConv2D)
+    kind = kinds[len(windows) - 1]
     return _layer(assembly, kind, windows, padding or "valid", weight, bias, x)
 
 
 def _transposed(
     assembly: Assembly, windows: Sequence[Windows], weight: Array, bias: Array | None, x: Tensor
 ) -> Tensor:
-    # x: rows of (height, width, channels), weight: (*sizes, filters, channels)
+    # x: rows of (positions along each axis, channels), weight: (*sizes, filters, channels)
     beyond = [-more - w.behind for w, more in zip(windows, output_padding(windows), strict=True)]
     # What is added beyond what windows reach is in reach of those of zeros behind x.
     zeros = [max(-(-n // w.stride), 0) for w, n in zip(windows, beyond, strict=True)]
     x = padded(assembly, x, [(0, n) for n in zeros], first=False)
-    made = _layer(assembly, Conv2DTranspose, windows, "valid", weight, bias, x)
+    kind = Conv1DTranspose if len(windows) == 1 else Conv2DTranspose
+    made = _layer(assembly, kind, windows, "valid", weight, bias, x)
     borders = [
         (w.before, n * w.stride - more) for w, n, more in zip(windows, zeros, beyond, strict=True)
     ]
@@ -148,8 +161,10 @@ def _layer(
         "dilation": short(dilations),
         "use_bias": bias is not None,
     }
-    if kind is not DepthwiseConv2D:
-        options["filters"] = weight.shape[-2 if kind is Conv2DTranspose else -1]
+    if kind.kind in DEPTHWISE:
+        options["depth_multiplier"] = weight.shape[-1] // x.columns
+    else:
+        options["filters"] = weight.shape[-2 if kind.kind in TRANSPOSED else -1]
     arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     return assembly.layer(kind(**options), arrays, x)
 

@@ -181,7 +181,9 @@ def _graph_of(
         tensors: dict[str, SymbolicTensor] = dict(entries)
         for node in nodes:
             layer = given.get(id(node.layer), node.layer)
-            tensors[node.name] = layer([tensors[name] for name in node.inputs])
+            # Not by a call, which of a layer with `return_state` gives several tensors.
+            read = [tensors[name] for name in node.inputs]
+            tensors[node.name] = SymbolicTensor(layer, read, layer.name, layer)
         made: Any = {_node_name(name): tensors[node] for name, node in outputs.items()}
         return [*entries.values()], made if len(made) > 1 else next(iter(made.values()))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.interop.convolutions import kernel_of, output_padding
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.onnx_writer import GraphWriter
-from chainrule.interop.windows import Windows, per_axis, windows_of
+from chainrule.interop.windows import DEPTHWISE, TRANSPOSED, Windows, per_axis, windows_of
 
 __all__ = ["add_convolution", "products_of", "weight_of"]
 
@@ -35,10 +35,10 @@ def add_convolution(graph: GraphWriter, node: NetworkNode) -> None:
         "dilations": [w.dilation for w in windows],
     }
     operator = "Conv"
-    if node.layer.kind == "conv2d_transpose":
+    if node.layer.kind in TRANSPOSED:
         operator, options["output_padding"] = "ConvTranspose", output_padding(windows)
-    elif node.layer.kind == "depthwise_conv2d":
-        options["group"] = node.columns
+    elif node.layer.kind in DEPTHWISE:
+        options["group"] = node.reads[0][-1]
     arrays = [graph.constant("weight", kernel_of(node))]
     if "bias" in node.arrays:
         arrays.append(graph.constant("bias", node.arrays["bias"]))
@@ -57,7 +57,7 @@ def add_convolution(graph: GraphWriter, node: NetworkNode) -> None:
 def _add_products(graph: GraphWriter, node: NetworkNode, windows: Sequence[Windows]) -> None:
     """Add products with the numbers that each output is a sum of: onnxruntime has no Conv."""
     read, columns = node.reads[0], node.reads[0][-1]
-    spread = node.layer.kind == "conv2d_transpose"
+    spread = node.layer.kind in TRANSPOSED
     places = _places(windows, read[:-1], node.shape[:-1], spread)
     positions = math.prod(read[:-1])
     flat = (0, positions, columns)
@@ -68,7 +68,12 @@ def _add_products(graph: GraphWriter, node: NetworkNode, windows: Sequence[Windo
     # (rows, *positions, terms, columns)
     graph.add("Gather", graph.current, graph.constant("places", places, "int64"), axis=1)
     weight = graph.constant("weight", products_of(node.layer, node.arrays["weight"]))
-    if node.layer.kind == "depthwise_conv2d":
+    if node.layer.kind in DEPTHWISE:
+        if node.columns > columns:  # each channel as often as it has outputs
+            channels = np.arange(node.columns) // node.layer.depth_multiplier
+            graph.add(
+                "Gather", graph.current, graph.constant("channels", channels, "int64"), axis=-1
+            )
         axis = graph.constant("terms", [-2], "int64")
         graph.add("ReduceSum", graph.add("Mul", graph.current, weight), axis, keepdims=0)
     else:
@@ -82,9 +87,9 @@ def _add_products(graph: GraphWriter, node: NetworkNode, windows: Sequence[Windo
 def products_of(layer: Any, weight: Array) -> Array:
     """Return the weight of a convolution as products of double have it.
 
-    It is of (terms * channels, filters), or of each channel by itself of (terms, channels).
+    It is of (terms * channels, filters), or of each channel by itself of (terms, filters).
     """
-    if layer.kind == "conv2d_transpose":
+    if layer.kind in TRANSPOSED:
         weight = np.swapaxes(weight, -1, -2)
     return weight.reshape(-1, weight.shape[-1])
 
@@ -92,10 +97,10 @@ def products_of(layer: Any, weight: Array) -> Array:
 def weight_of(layer: Any, products: Array, axes: int) -> Array:
     """Return the weight of a convolution over so many axes, of which `products_of` made another."""
     sizes, columns = per_axis(layer.kernel_size, axes), products.shape[-1]
-    if layer.kind == "depthwise_conv2d":
+    if layer.kind in DEPTHWISE:
         return products.reshape(*sizes, columns)
     weight = products.reshape(*sizes, -1, columns)
-    return np.swapaxes(weight, -1, -2) if layer.kind == "conv2d_transpose" else weight
+    return np.swapaxes(weight, -1, -2) if layer.kind in TRANSPOSED else weight
 
 
 def _places(

@@ -190,6 +190,10 @@ def _add_take(graph: GraphWriter, node: NetworkNode) -> None:
     graph.add("Gather", graph.current, columns, axis=len(graph.shape))
 
 
+def _add_position(graph: GraphWriter, node: NetworkNode) -> None:
+    graph.add("Gather", graph.current, graph.scalar(node.layer.index, "int64"), axis=1)
+
+
 def _add_repeat_vector(graph: GraphWriter, node: NetworkNode) -> None:
     single = graph.constant("shape", (0, 1, graph.columns), "int64")
     graph.add("Reshape", graph.current, single)
@@ -367,6 +371,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "permute": _add_permute,
     "piecewise_linear_embedding": _add_piecewise_linear_embedding,
     "prelu": _add_prelu,
+    "position": _add_position,
     "repeat_vector": _add_repeat_vector,
     "rescaling": _add_affine,
     "reshape": _add_reshape,

@@ -17,7 +17,8 @@ from chainrule.interop.onnx_recurrence import ACTIVATIONS, ORDERS
 from chainrule.interop.onnx_shapes import ShapeReader
 from chainrule.interop.recurrence import LAYERS, recurrent, step_of
 from chainrule.interop.tensor import Tensor
-from chainrule.layers import Concatenate
+from chainrule.interop.windows import cropped
+from chainrule.layers import Concatenate, Position
 
 __all__ = ["RECURRENT_OPERATORS", "lengths_of"]
 
@@ -48,7 +49,7 @@ def lengths_of(part: Slice) -> dict[int, list[Node]]:
 
 
 def _recurrent(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
-    """Add one or two layers, of which an operator may give the sequences and the last states."""
+    """Add one or two layers, of which an operator may give the sequences and the final states."""
     time_first = number_of(node, "layout", 0) == 0
     if x.batch != int(time_first) or len(x.shape) != 2:
         raise NotImplementedError(f"it reads rows of shape {x.shape} along axis {x.batch}")
@@ -61,29 +62,41 @@ def _recurrent(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
         raise ValueError(f"its direction is {direction!r}")
     outputs = [*node.outputs, "", ""]
     is_read = [bool(reader.part.readers.get(name)) if name else False for name in outputs]
-    if is_read[2]:
-        raise NotImplementedError("its cells are read")
-    if is_read[0] and is_read[1] and lengths is not None:
-        raise NotImplementedError("both its sequences and last states are read, of rows of lengths")
+    first = _first_states(reader, node, len(backwards[direction]))
     if len(backwards[direction]) > 1:
         x = reader.assembly.share(x)
+    both = is_read[0] and is_read[1]
+    options = {
+        "return_sequences": is_read[0],
+        "return_state": is_read[2] or (both and lengths is not None),
+    }
     made = [
-        _layer(reader, node, x, i, go_backwards, is_read[0], lengths)
+        _layer(reader, node, x, i, lengths, first[i], {**options, "go_backwards": go_backwards})
         for i, go_backwards in enumerate(backwards[direction])
     ]
-    last = made
-    if is_read[0] and is_read[1]:
+    final = {1: made} if is_read[1] else {}
+    if options["return_state"]:
+        made = [reader.assembly.share(each) for each in made]
+        count = len(_states_of(node))
+        final = {
+            1 + i: [reader.assembly.layer(Position(i - count), {}, each) for each in made]
+            for i in range(count)
+            if is_read[1 + i]
+        }
+        if is_read[0]:
+            made = [cropped(reader.assembly, each, [(0, count)], first=False) for each in made]
+    elif both:
         made = [reader.assembly.share(each) for each in made]
         ends = [0 if each else -1 for each in backwards[direction]]
-        last = [step_of(reader.assembly, h, end) for h, end in zip(made, ends, strict=True)]
-    if is_read[1]:
-        last = last if len(last) == 1 else [reader.assembly.share(each) for each in last]
-        reader.states[outputs[1]] = last
-        states = _beside(reader, last)
-        states = reader.assembly.reshape(states, (len(last), states.columns // len(last)))
-        reader.give(node, replace(states, batch=int(time_first)), 1)
-        if not is_read[0]:
-            return reader.tensor(outputs[1])
+        final[1] = [step_of(reader.assembly, h, end) for h, end in zip(made, ends, strict=True)]
+    for place, each in final.items():
+        each = each if len(each) == 1 else [reader.assembly.share(state) for state in each]
+        reader.states[outputs[place]] = each
+        states = _beside(reader, each)
+        states = reader.assembly.reshape(states, (len(each), states.columns // len(each)))
+        reader.give(node, replace(states, batch=int(time_first)), place)
+    if not is_read[0]:
+        return reader.tensor(outputs[min(final)])
     sequences = _beside(reader, made)
     shape = (x.shape[0], len(made), sequences.columns // len(made))
     # (time, directions, rows, units), or rows first.
@@ -100,9 +113,9 @@ def _layer(
     node: Node,
     x: Tensor,
     direction: int,
-    go_backwards: bool,
-    return_sequences: bool,
     lengths: Tensor | None,
+    first: Sequence[Tensor],
+    options: dict[str, Any],
 ) -> Tensor:
     """Add the layer of one direction, of which rows are (time, features)."""
     weight, recurrent_weight = (_of_direction(reader, node, i, direction, 2) for i in (1, 2))
@@ -119,14 +132,14 @@ def _layer(
     bias = _of_direction(reader, node, 3, direction, 1)
     if bias is not None and bias.shape != (2 * expected,):
         raise ValueError(f"its biases have shape {bias.shape}")
-    options: dict[str, Any] = {"return_sequences": return_sequences, "go_backwards": go_backwards}
     if node.op == "RNN":
         options["activation"] = _activations(node)[direction]
     for each in (weight, recurrent_weight):
         reader.spend(each)
     layer = LAYERS[node.op](units, use_bias=bias is not None, **options)
     biases = None if bias is None else (bias[:expected], bias[expected:])
-    return recurrent(reader.assembly, x, layer, weight, recurrent_weight, biases, order, lengths)
+    others = [*([] if lengths is None else [lengths]), *first]
+    return recurrent(reader.assembly, x, layer, weight, recurrent_weight, biases, order, others)
 
 
 def _of_direction(
@@ -158,11 +171,35 @@ def _lengths(reader: ShapeReader, node: Node, time: int) -> Tensor | None:
     return made
 
 
+def _states_of(node: Node) -> tuple[int, ...]:
+    """Return the places of the states that an operator begins with: of h, and of an LSTM's c."""
+    return _STATES if node.op == "LSTM" else _STATES[:1]
+
+
+def _first_states(reader: ShapeReader, node: Node, directions: int) -> list[list[Tensor]]:
+    """Return the states that each direction begins with, none where they are zeros."""
+    names = [*node.inputs, *[""] * max(_STATES)]
+    given = [names[place] for place in _states_of(node)]
+    if not any(given) or all(name in reader.constants for name in given if name):
+        return [[] for _ in range(directions)]
+    if any(name in reader.constants for name in given) or not all(given):
+        raise NotImplementedError("another node gives one of the states that it begins with")
+    found = [reader.states.get(name) or _state(reader, node, name, directions) for name in given]
+    return [[state[direction] for state in found] for direction in range(directions)]
+
+
+def _state(reader: ShapeReader, node: Node, name: str, directions: int) -> list[Tensor]:
+    """Return a state of one direction, of (rows, units) with an axis for the directions."""
+    state = reader.read(name, [node])
+    if directions > 1 or len(state.shape) != 2 or state.shape[0] != 1:
+        raise NotImplementedError(f"it begins with states of shape {state.shape}")
+    return [reader.assembly.reshape(replace(state, batch=0), state.shape[1:])]
+
+
 def _refuse_others(reader: ShapeReader, node: Node) -> None:
     """Raise NotImplementedError for options that layers do not have."""
-    for place in _STATES:
-        state = reader.constant(node, place)
-        if state is not None and state.any():
+    for name in node.inputs[min(_STATES) : max(_STATES) + 1]:
+        if name in reader.constants and reader.constants[name].any():
             raise NotImplementedError("it begins with states of its own")
     peepholes = reader.constant(node, _PEEPHOLES)
     if peepholes is not None and peepholes.any():

@@ -22,7 +22,7 @@ __all__ = ["WINDOW_OPERATORS"]
 def _conv(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
     groups = int(number_of(node, "group", 1))
     weight, bias = _arrays(reader, node, 0)
-    objection = group_objection(groups, x.shape[0], len(weight), weight.ndim - 2)
+    objection = group_objection(groups, x.shape[0], len(weight))
     if objection is not None:
         raise NotImplementedError(objection)
     windows = _windows(reader, node, x, weight.shape[2:])
@@ -37,8 +37,8 @@ def _conv_transpose(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
     if number_of(node, "group", 1) != 1:
         raise NotImplementedError("its channels are in groups")
     weight, bias = _arrays(reader, node, 1)
-    if weight.ndim != 4:
-        raise NotImplementedError(f"it makes positions along {weight.ndim - 2} axes, not of images")
+    if weight.ndim > 4:
+        raise NotImplementedError(f"it makes positions along {weight.ndim - 2} axes, of 2 at most")
     windows = _transposed_windows(reader, node, x, weight.shape[2:])
     extents = [n * w.stride + w.span for w, n in zip(windows, x.shape[1:], strict=True)]
     reader.bound(node, math.prod(extents) * weight.shape[1])

@@ -24,7 +24,7 @@ from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_metadata import DESCRIBED, prefix_of
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_writer import GraphWriter
-from chainrule.interop.windows import per_axis
+from chainrule.interop.windows import DEPTHWISE, TRANSPOSED, per_axis
 from chainrule.layers import CategoryEncoding, Embedding, Input, Layer
 from chainrule.network.network import Network
 
@@ -35,7 +35,7 @@ _LARGE = 1e6
 _MOST_OPERATORS = 20
 _OF_CATEGORIES = frozenset({"category_encoding", "embedding"})
 _OF_POSITIONS = frozenset({"average_pooling", "up_sampling"})
-_CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv2d_transpose", "depthwise_conv2d"})
+_CONVOLUTIONS = frozenset({"conv1d", "conv2d"}) | DEPTHWISE | TRANSPOSED
 _FIXED = _OF_CATEGORIES | _OF_POSITIONS  # whose numbers follow from their options
 
 
@@ -152,7 +152,7 @@ def _sizes_of_convolution(layer: Any, shape: tuple[int, ...]) -> set[int]:
     """Return the sizes of its weight and of the places of its terms."""
     kernel = math.prod(per_axis(layer.kernel_size, len(shape) - 1))
     return {
-        kernel * shape[-1] * getattr(layer, "filters", 1),
+        kernel * shape[-1] * (layer.depth_multiplier if layer.kind in DEPTHWISE else layer.filters),
         kernel * math.prod(shape_made(layer, (shape,))[:-1]),
     }
 
@@ -179,7 +179,7 @@ def _no_arrays(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[s
 
 
 def _convolution(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
-    weight = weight_of(layer, constants["weight"], 1 if layer.kind == "conv1d" else 2)
+    weight = weight_of(layer, constants["weight"], 1 if "conv1d" in layer.kind else 2)
     return {"weight": weight, **({"bias": constants["bias"]} if layer.use_bias else {})}
 
 

@@ -60,8 +60,16 @@ def _add_recurrence(graph: GraphWriter, node: NetworkNode) -> None:
     options |= {"direction": "reverse"} if layer.go_backwards else {}
     options |= {"linear_before_reset": 1} if operator == "GRU" else {}
     options |= _activation(node) if operator == "RNN" else {}
-    # Y is of shape (time, directions, rows, units), Y_h of (directions, rows, units).
+    # Y is of shape (time, directions, rows, units), Y_h and Y_c of (directions, rows, units).
     sequences = layer.return_sequences
+    if layer.return_state:
+        y, *states = graph.add_outputs(1 + layer._states, operator, steps, *given, **options)
+        if sequences:
+            states.insert(0, graph.add("Squeeze", y, graph.constant("direction", [1], "int64")))
+        # The one direction of a state is one position.
+        graph.current = graph.add("Concat", *states, axis=0) if len(states) > 1 else states[0]
+        graph.transpose([1, 0, 2])
+        return
     graph.add_output(0 if sequences else 1, operator, steps, *given, **options)
     direction = graph.constant("direction", [1 if sequences else 0], "int64")
     graph.add("Squeeze", graph.current, direction)

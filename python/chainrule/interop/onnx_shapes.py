@@ -89,7 +89,10 @@ class ShapeReader(TensorReader):
         if x.batch:
             raise NotImplementedError("the rows of the batch are not along its first axis")
         shape, rank = [*x.shape], len(x.shape) + len(given) + 1
-        for axis in sorted(axis + rank if axis < 0 else axis for axis in given):
+        axes = sorted(axis + rank if axis < 0 else axis for axis in given)
+        if axes == [0]:
+            return replace(self.assembly.reshape(x, (1, *shape)), batch=1)
+        for axis in axes:
             if not 1 <= axis <= len(shape) + 1:
                 raise NotImplementedError("it moves the rows of the batch")
             shape.insert(axis - 1, 1)

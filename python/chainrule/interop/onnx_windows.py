@@ -98,9 +98,11 @@ def _add_cropping(graph: GraphWriter, node: NetworkNode) -> None:
 WINDOW_LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "average_pooling": _add_pooling,
     "conv1d": add_convolution,
+    "conv1d_transpose": add_convolution,
     "conv2d": add_convolution,
     "conv2d_transpose": add_convolution,
     "cropping": _add_cropping,
+    "depthwise_conv1d": add_convolution,
     "depthwise_conv2d": add_convolution,
     "global_max_pooling": _add_global_max_pooling,
     "max_pooling": _add_pooling,

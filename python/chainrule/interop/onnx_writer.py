@@ -91,10 +91,10 @@ class GraphWriter:
         self._given[id(values), dtype] = values, name
         return name
 
-    def scalar(self, value: float) -> str:
+    def scalar(self, value: float, dtype: str | None = None) -> str:
         """Add an initializer without axes; return its name."""
         name = self._unused("constant")
-        self._constants[name] = np.array(value, dtype=self.dtype)
+        self._constants[name] = np.array(value, dtype=dtype or self.dtype)
         return name
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
@@ -113,6 +113,14 @@ class GraphWriter:
         )
         self.current = output
         return output
+
+    def add_outputs(self, count: int, op: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Add an operator of which several outputs are read; return their names."""
+        from onnx import helper
+
+        outputs = [self._unused(op) for _ in range(count)]
+        self._nodes.append(helper.make_node(op, inputs, outputs, outputs[0], **attributes))
+        return outputs
 
     def transpose(self, perm: Sequence[int]) -> str:
         """Add a transposition of what was made last, together with one that made it."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.tensor import Tensor
-from chainrule.interop.windows import cropped
-from chainrule.layers import GRU, LSTM, Layer, RecurrentLayer, SimpleRNN
+from chainrule.layers import GRU, LSTM, Layer, Position, RecurrentLayer, SimpleRNN
 
 __all__ = ["LAYERS", "recurrent", "reordered", "step_of"]
 
@@ -36,9 +35,9 @@ def recurrent(
     recurrent_weight: Array,
     biases: tuple[Array, Array] | None,
     order: tuple[int, ...],
-    lengths: Tensor | None = None,
+    others: Sequence[Tensor] = (),
 ) -> Tensor:
-    """Return what a layer makes of rows of shape (time, features).
+    """Return what a layer makes of rows of shape (time, features), and of lengths and states.
 
     The weights are of (gates * units, columns), the biases of (gates * units,) beside the features
     and beside the state, all with the gates in an order of their own: the layer's gate i is theirs
@@ -55,7 +54,7 @@ def recurrent(
         both = isinstance(layer, GRU)
         arrays |= {"bias": bias if both else bias + recurrent_bias}
         arrays |= {"recurrent_bias": recurrent_bias} if both else {}
-    return assembly.layer(layer, arrays, x, *([] if lengths is None else [lengths]))
+    return assembly.layer(layer, arrays, x, *others)
 
 
 def step_of(assembly: Assembly, x: Tensor, place: int) -> Tensor:
@@ -72,5 +71,4 @@ def step_of(assembly: Assembly, x: Tensor, place: int) -> Tensor:
             node.layer = Layer.from_config({**node.layer.config, "return_sequences": False})
             node.shape = (x.columns,)
             return Tensor(node.shape, node.shape, node)
-    made = cropped(assembly, x, [(place, time - 1 - place)], first=False)
-    return assembly.reshape(made, (x.columns,))
+    return assembly.layer(Position(place if place < time - 1 else -1), {}, x)

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.interop.nodes import NetworkNode, Shape
-from chainrule.layers import Conv1D, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D
+from chainrule.layers import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+)
 
 __all__ = ["ONE", "ZERO", "Tensor", "by_columns", "folded", "is_sums", "lacks_bias"]
 __all__ += ["is_permuted", "unpermuted"]
@@ -18,7 +26,10 @@ __all__ += ["is_permuted", "unpermuted"]
 Array = NDArray[Any]
 
 ONE, ZERO = np.array(1.0), np.array(0.0)
-_SUMS = (Dense, Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D)
+_SUMS = (
+    *(Dense, Conv1D, Conv2D, Conv1DTranspose, Conv2DTranspose),
+    *(DepthwiseConv1D, DepthwiseConv2D),
+)
 
 
 @dataclass(eq=False)

@@ -17,7 +17,7 @@ from chainrule.interop.convolutions import (
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.tensor import Tensor
 from chainrule.interop.torch_modules import activation_modules, array_of, channels_first, fill
-from chainrule.interop.windows import Windows, per_axis, windows_of
+from chainrule.interop.windows import DEPTHWISE, TRANSPOSED, Windows, per_axis, windows_of
 
 __all__ = ["convolution_modules", "convolution_objection", "pad_module", "read_convolution"]
 __all__ += ["read_transposed", "transposed_objection"]
@@ -28,7 +28,7 @@ def convolution_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) ->
     windows = windows_of(node.layer, node.reads[0], node.shape)
     borders = [(w.before, w.behind) for w in windows]
     even = all(before == behind for before, behind in borders)
-    spread = node.layer.kind == "conv2d_transpose"
+    spread = node.layer.kind in TRANSPOSED
     convolution = getattr(nn, f"Conv{'Transpose' * spread}{len(windows)}d")(
         columns,
         node.columns,
@@ -36,7 +36,7 @@ def convolution_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) ->
         stride=tuple(w.stride for w in windows),
         padding=tuple(w.before if even else 0 for w in windows),
         dilation=tuple(w.dilation for w in windows),
-        groups=columns if node.layer.kind == "depthwise_conv2d" else 1,
+        groups=columns if node.layer.kind in DEPTHWISE else 1,
         bias=node.layer.use_bias,
         **({"output_padding": output_padding(windows)} if spread else {}),
     )
@@ -74,7 +74,7 @@ def read_convolution(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 
 def read_transposed(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    """Return what a ConvTranspose2d makes of x."""
+    """Return what a ConvTranspose1d or ConvTranspose2d makes of x."""
     pads = zip(module.padding, module.output_padding, strict=True)
     windows = _windows(module, [(pad, pad - more) for pad, more in pads])
     for w, extent in zip(windows, x.shape[1:], strict=False):
@@ -104,8 +104,7 @@ def convolution_objection(module: Any) -> str | None:
     """Return why a convolution has no form here, or None."""
     if module.padding_mode != "zeros":
         return f"its padding is {module.padding_mode!r}"
-    groups, channels = module.groups, module.in_channels
-    return group_objection(groups, channels, module.out_channels, len(module.kernel_size))
+    return group_objection(module.groups, module.in_channels, module.out_channels)
 
 
 def transposed_objection(module: Any) -> str | None:

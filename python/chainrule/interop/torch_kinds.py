@@ -147,6 +147,10 @@ def _no_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[An
     return []
 
 
+def _position_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("Step", node.layer.index)]
+
+
 def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     affine = affine_of(node.layer, node.arrays, dtype)
     assert affine is not None
@@ -179,6 +183,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "permute": _permute_modules,
     "piecewise_linear_embedding": _piecewise_linear_embedding_modules,
     "prelu": _prelu_modules,
+    "position": _position_modules,
     "repeat_vector": _repeat_modules,
     "rescaling": _scaling_modules,
     "reshape": _reshape_modules,

@@ -25,6 +25,8 @@ def _recurrent_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> 
     name = next(name for name, kind in LAYERS.items() if isinstance(layer, kind))
     if len(node.inputs) > 1 + layer._core.reads_lengths(node.reads):
         raise ValueError(f"to_torch has no module for {node}, whose first state another node gives")
+    if layer.return_state:
+        raise ValueError(f"to_torch has no module for {node}, which gives its final state besides")
     options = {}
     if name == "RNN":
         if layer.activation.kind not in ("relu", "tanh"):
@@ -92,7 +94,8 @@ def _layer(
     layer = LAYERS[name](module.hidden_size, use_bias=bool(module.bias), **options)
     biases = (array("bias_ih"), array("bias_hh")) if module.bias else None
     weights = (array("weight_ih"), array("weight_hh"))
-    return recurrent(assembly, x, layer, *weights, biases, _ORDERS[name], lengths)
+    others = () if lengths is None else (lengths,)
+    return recurrent(assembly, x, layer, *weights, biases, _ORDERS[name], others)
 
 
 def _objection(module: Any) -> str | None:

@@ -195,9 +195,11 @@ def window_module(name: str, arguments: Sequence[Any], given: Mapping[str, Any])
 WINDOW_KINDS = {
     "average_pooling": _pool_modules,
     "conv1d": convolution_modules,
+    "conv1d_transpose": convolution_modules,
     "conv2d": convolution_modules,
     "conv2d_transpose": convolution_modules,
     "cropping": _cropping_modules,
+    "depthwise_conv1d": convolution_modules,
     "depthwise_conv2d": convolution_modules,
     "global_max_pooling": _global_modules,
     "max_pooling": _pool_modules,
@@ -215,6 +217,7 @@ WINDOW_MODULES: dict[str, tuple[Any, Any]] = (
     }
     | {f"ConstantPad{axes}d": (_padding, _other_numbers) for axes in (1, 2)}
     | {f"Conv{axes}d": (read_convolution, convolution_objection) for axes in (1, 2)}
-    | {"ConvTranspose2d": (read_transposed, transposed_objection), "Upsample": (_up, _not_nearest)}
+    | {f"ConvTranspose{axes}d": (read_transposed, transposed_objection) for axes in (1, 2)}
+    | {"Upsample": (_up, _not_nearest)}
 )
 """What reads a module over positions, and what says why it cannot be, by the module's class."""

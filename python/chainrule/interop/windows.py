@@ -12,8 +12,14 @@ from chainrule.interop.nodes import shape_made
 from chainrule.interop.tensor import Tensor
 from chainrule.layers import AveragePooling, Cropping, Layer, MaxPooling, UpSampling, ZeroPadding
 
-__all__ = ["Windows", "borders_of", "cropped", "padded", "padding_of", "per_axis", "pooled"]
-__all__ += ["short", "up_sampled", "windows_of"]
+__all__ = ["DEPTHWISE", "TRANSPOSED", "Windows", "borders_of", "cropped", "padded", "padding_of"]
+__all__ += ["per_axis", "pooled", "short", "up_sampled", "windows_of"]
+
+DEPTHWISE = frozenset({"depthwise_conv1d", "depthwise_conv2d"})
+"""Kinds of convolutions of each channel by itself."""
+
+TRANSPOSED = frozenset({"conv1d_transpose", "conv2d_transpose"})
+"""Kinds of transposed convolutions."""
 
 # What gives no numbers below 0.
 _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"})
@@ -52,7 +58,7 @@ def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Win
 
     Those of a transposed convolution lie in what it makes, one for each position that it reads.
     """
-    if layer.kind == "conv2d_transpose":
+    if layer.kind in TRANSPOSED:
         read, made = made, read
     extents, axes = read[:-1], len(read) - 1
     sizes = per_axis(layer.pool_size if hasattr(layer, "pool_size") else layer.kernel_size, axes)
@@ -164,7 +170,7 @@ def _without_border(x: Tensor, borders: Sequence[tuple[int, int]]) -> Tensor | N
     node = x.node
     if node is None or x.shared or not x.by_columns or x.shape != x.stored:
         return None
-    if node.layer.kind != "conv2d_transpose" or node.layer.padding != "valid":
+    if node.layer.kind not in TRANSPOSED or node.layer.padding != "valid":
         return None
     layer = Layer.from_config({**node.layer.config, "padding": "same"})
     made = shape_made(layer, node.reads)

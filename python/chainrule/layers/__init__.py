@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from chainrule.layers.bidirectional import Bidirectional
     from chainrule.layers.categories import CategoryEncoding, Embedding
     from chainrule.layers.clip import Clip
-    from chainrule.layers.convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
+    from chainrule.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
     from chainrule.layers.dense import Dense
+    from chainrule.layers.depthwise_convolution import DepthwiseConv1D, DepthwiseConv2D
     from chainrule.layers.dropout import Dropout
     from chainrule.layers.function import Lambda
     from chainrule.layers.gaussian_noise import GaussianNoise
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Flatten,
         GlobalAveragePooling,
         Permute,
+        Position,
         RepeatVector,
         Reshape,
         Take,
@@ -56,10 +58,12 @@ __all__ = [
     "Clip",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
     "Cropping",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
@@ -81,6 +85,7 @@ __all__ = [
     "PeriodicEmbedding",
     "Permute",
     "PiecewiseLinearEmbedding",
+    "Position",
     "RecurrentLayer",
     "RepeatVector",
     "Rescaling",
@@ -103,8 +108,9 @@ _LAZY = {
         "bidirectional": ("Bidirectional",),
         "categories": ("CategoryEncoding", "Embedding"),
         "clip": ("Clip",),
-        "convolution": ("Conv1D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D"),
+        "convolution": ("Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose"),
         "dense": ("Dense",),
+        "depthwise_convolution": ("DepthwiseConv1D", "DepthwiseConv2D"),
         "dropout": ("Dropout",),
         "function": ("Lambda",),
         "gaussian_noise": ("GaussianNoise",),
@@ -120,7 +126,10 @@ _LAZY = {
         "recurrent": ("GRU", "LSTM", "RecurrentLayer", "SimpleRNN"),
         "resizing": ("Cropping", "UpSampling", "ZeroPadding"),
         "scale": ("Scale",),
-        "shape": ("Flatten", "GlobalAveragePooling", "Permute", "RepeatVector", "Reshape", "Take"),
+        "shape": (
+            *("Flatten", "GlobalAveragePooling", "Permute", "Position", "RepeatVector"),
+            *("Reshape", "Take"),
+        ),
         "trained": ("TrainedLayer",),
     }.items()
     for name in names

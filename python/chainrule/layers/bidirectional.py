@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.layers.merge import Concatenate
@@ -63,19 +64,60 @@ class Bidirectional:
         self.layer = layer
         self.backward_layer = type(layer).from_config(config)
 
-    def __call__(self, inputs: SymbolicTensor | Sequence[SymbolicTensor]) -> SymbolicTensor:
+    def __call__(
+        self,
+        inputs: SymbolicTensor | Sequence[SymbolicTensor],
+        initial_state: Sequence[SymbolicTensor] | None = None,
+    ) -> Any:
         """Return what both layers make of a tensor, or of one with the lengths of its rows.
 
         Parameters
         ----------
         inputs : SymbolicTensor or sequence of SymbolicTensor
             As a recurrent layer takes it.
+        initial_state : sequence of SymbolicTensor, optional
+            The states that both begin with, of shape (units,): those of `layer` and then those of
+            `backward_layer`, two of each `LSTM`, h and c.
 
         Returns
         -------
-        SymbolicTensor
+        SymbolicTensor or tuple of SymbolicTensor
+            If the layer has `return_state` a tuple, as in Keras: the joined outputs, and the final
+            states of both in the order of `initial_state`.
+
+        Raises
+        ------
+        TypeError
+            As any layer.
+        ValueError
+            If there are more states or fewer.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> x, y = cr.Input((20, 3), name="x"), cr.Input((10, 3), name="y")
+        >>> _, *states = cr.Bidirectional(cr.GRU(8, return_state=True))(x)
+        >>> h = cr.Bidirectional(cr.GRU(8))(y, initial_state=states)
+        >>> cr.Network([x, y], h, seed=0).predict([[[[0.0] * 3] * 20], [[[1.0] * 3] * 10]]).shape
+        (1, 16)
         """
-        return Concatenate()([self.layer(inputs), self.backward_layer(inputs)])
+        layers = (self.layer, self.backward_layer)
+        states: Sequence[Any] = (None, None)
+        if initial_state is not None:
+            single = isinstance(initial_state, SymbolicTensor)
+            given: list[Any] = [initial_state] if single else list(initial_state)
+            each = self.layer._states
+            if len(given) != 2 * each:
+                what = "two, one" if each == 1 else "four, h and c"
+                raise ValueError(
+                    f"{self!r} has initial_state of {what} of each layer, got {len(given)}"
+                )
+            states = (given[:each], given[each:])
+        made = [layer(inputs, state) for layer, state in zip(layers, states, strict=True)]
+        if not self.layer.return_state:
+            return Concatenate()(made)
+        (first, *final), (second, *others) = made
+        return (Concatenate()([first, second]), *final, *others)
 
     def __repr__(self) -> str:
         """Return the constructor call."""

@@ -11,10 +11,10 @@ from chainrule.layers.trained import TrainedLayer
 from chainrule.layers.whole_numbers import whole_numbers
 from chainrule.spec import Field
 
-__all__ = ["Conv1D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D"]
+__all__ = ["Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Kernel"]
 
 
-class _Kernel(TrainedLayer):
+class Kernel(TrainedLayer):
     """What layers with a kernel that moves have in common."""
 
     _optional = ("weight_initializer",)
@@ -37,7 +37,7 @@ class _Kernel(TrainedLayer):
         def __init__(self, *, name: str | None = None, **options: Any) -> None: ...
 
 
-class _Convolution(_Kernel):
+class _Convolution(Kernel):
     """What convolutions of all channels have in common."""
 
     filters = Field[int]()
@@ -204,95 +204,6 @@ class Conv2DTranspose(_Convolution):
     __init__ = _Convolution.__init__
 
 
-class DepthwiseConv2D(_Kernel):
-    """A convolution of each channel of (height, width, channels) by itself, as in Keras.
-
-    An output is activation(b + the sum over kernel row and kernel column, in this order, of input
-    times W) of its own channel, with a weight W of shape (kernel height, kernel width, channels)
-    and a bias b of (channels,). Kernel positions outside the image are left out. It gives (output
-    height, output width, channels); it is Keras' layer with a ``depth_multiplier`` of 1 and
-    PyTorch's ``Conv2d`` with as many groups and outputs as channels.
-
-    Parameters
-    ----------
-    kernel_size : int or tuple of int
-        Height and width of the kernel; an int stands for both, as for the next options.
-    strides : int or tuple of int, default 1
-        By how many inputs the kernel moves from an output to the next.
-    padding : {"valid", "same"}, default "valid"
-        See `Conv2D`.
-    dilation : int or tuple of int, default 1
-        How far apart the inputs are that neighbours of the kernel meet.
-    activation : str, dict or chainrule.activations.Activation, default "linear"
-        What follows the sums.
-    use_bias : bool, default True
-        Whether there is a b.
-    weight_initializer : str, dict or chainrule.initializers.Initializer, optional
-        Default: as of `Dense`. Both fan_in and fan_out are kernel height * kernel width.
-    bias_initializer : str, dict or chainrule.initializers.Initializer, default "zeros"
-        First values of b.
-    l1, l2 : float, default 0.0
-        The penalty l1 * sum(abs(W)) + l2 * sum(W**2) is added to the gradient's loss, not to the
-        loss that is reported.
-    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
-        See `layers.TrainedLayer`.
-    name : str, optional
-        See `Layer`.
-
-    References
-    ----------
-    Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
-    applications", arXiv:1704.04861.
-
-    Examples
-    --------
-    Sums of neighbours in the first channel, differences in the second:
-
-    >>> import numpy as np
-    >>> import chainrule as cr
-    >>> net = cr.Sequential([cr.Input((1, 3, 2)), cr.DepthwiseConv2D((1, 2), use_bias=False)])
-    >>> net.set_weights({"0.weight": [[[1, -1], [1, 1]]]})
-    >>> net.predict([[[[1, 1], [2, 2], [4, 4]]]])[0, 0]
-    array([[3., 1.],
-           [6., 2.]], dtype=float32)
-    """
-
-    kind = "depthwise_conv2d"
-
-    def __init__(
-        self,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int] = 1,
-        padding: str = "valid",
-        dilation: int | Sequence[int] = 1,
-        activation: str | Mapping[str, Any] | activations.Activation = "linear",
-        *,
-        use_bias: bool = True,
-        weight_initializer: str | Mapping[str, Any] | initializers.Initializer | None = None,
-        bias_initializer: str | Mapping[str, Any] | initializers.Initializer = "zeros",
-        l1: float = 0.0,
-        l2: float = 0.0,
-        learning_rate_factor: float | Mapping[str, float] = 1.0,
-        weight_decay_factor: float | Mapping[str, float] = 1.0,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(
-            kernel_size=kernel_size,
-            strides=strides,
-            padding=padding,
-            dilation=dilation,
-            activation=activation,
-            use_bias=use_bias,
-            weight_initializer=weight_initializer,
-            bias_initializer=bias_initializer,
-            l1=l1,
-            l2=l2,
-            learning_rate_factor=learning_rate_factor,
-            weight_decay_factor=weight_decay_factor,
-            name=name,
-        )
-
-
 class Conv1D(_Convolution):
     """A kernel that moves over sequences of (time, features), as in Keras.
 
@@ -343,4 +254,45 @@ class Conv1D(_Convolution):
     """
 
     kind = "conv1d"
+    __init__ = _Convolution.__init__
+
+
+class Conv1DTranspose(_Convolution):
+    """The transpose of `Conv1D`, from its outputs to its inputs, as in Keras; strides lengthen.
+
+    It is `Conv2DTranspose` over time: an output is activation(b + the sum over kernel position,
+    from the last to the first, and feature, in this order, of input times W), with a weight W of
+    shape (kernel size, filters, features) and a bias b of (filters,). It gives (output times,
+    filters), as many times as `Conv2DTranspose` has it of an extent.
+
+    Parameters
+    ----------
+    filters : int
+        Number of outputs at each time.
+    kernel_size : int
+        Times that the kernel covers.
+    strides : int, default 1
+        By how many outputs the kernel moves from an input to the next.
+    padding : {"valid", "same"}, default "valid"
+        "valid": all outputs that windows reach. "same": times * strides of them.
+    dilation : int, default 1
+        How far apart the outputs are that neighbours of the kernel meet.
+    activation, use_bias, weight_initializer, bias_initializer, l1, l2 : optional
+        See `Conv2DTranspose`.
+    learning_rate_factor, weight_decay_factor, name : optional
+        See `Conv2DTranspose`.
+
+    Examples
+    --------
+    Each number becomes two:
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input((3, 1)), cr.Conv1DTranspose(1, 2, strides=2)])
+    >>> net.set_weights({"0.weight": np.ones((2, 1, 1)), "0.bias": [0]})
+    >>> net.predict([[[1], [2], [3]]])[0, :, 0]
+    array([1., 1., 2., 2., 3., 3.], dtype=float32)
+    """
+
+    kind = "conv1d_transpose"
     __init__ = _Convolution.__init__

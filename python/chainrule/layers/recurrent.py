@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from chainrule import activations, initializers
 from chainrule.layers.layer import SymbolicTensor
+from chainrule.layers.resizing import Cropping
+from chainrule.layers.shape import Position
 from chainrule.layers.trained import TrainedLayer
 from chainrule.spec import Field
 
@@ -30,13 +32,16 @@ class RecurrentLayer(TrainedLayer):
     Called with two tensors, of shapes (time, features) and (1,), they take the second for the
     length of each row, a whole number from 1 to time. A row keeps its state behind its length, and
     with `return_sequences` gives zeros there; what x has there changes no bit of anything. See
-    `__call__` for states to begin with. A layer gives one tensor: there is none of its last state
-    beside the sequences, nor of the cell of an `LSTM`.
+    `__call__` for states to begin with, and for the final state beside what the layer gives.
 
     Parameters
     ----------
     return_sequences : bool, default False
         Whether the state behind each step is given, and not that behind the last one alone.
+    return_state : bool, default False
+        Whether the layer gives its final state besides: called with a tensor it then returns
+        several (see `__call__`). It gives them as one, with the states as positions behind the
+        sequence, of shape (time + 1, units), of an `LSTM` (time + 2, units), or without the time.
     go_backwards : bool, default False
         Whether steps go from the last position to the first. What is given for a position stays
         there, as in PyTorch; Keras gives the reverse sequence.
@@ -99,6 +104,7 @@ class RecurrentLayer(TrainedLayer):
     _reads_axes = True
     _: KW_ONLY
     return_sequences: bool = False
+    return_state: bool = False
     go_backwards: bool = False
     use_bias: bool = True
     weight_initializer: str | Mapping[str, Any] | initializers.Initializer = _initializer(
@@ -118,7 +124,7 @@ class RecurrentLayer(TrainedLayer):
         self,
         inputs: SymbolicTensor | Sequence[SymbolicTensor],
         initial_state: SymbolicTensor | Sequence[SymbolicTensor] | None = None,
-    ) -> SymbolicTensor:
+    ) -> Any:
         """Return what the layer makes of sequences.
 
         Parameters
@@ -132,7 +138,10 @@ class RecurrentLayer(TrainedLayer):
 
         Returns
         -------
-        SymbolicTensor
+        SymbolicTensor or tuple of SymbolicTensor
+            With `return_state` a tuple, as in Keras: what the layer gives without it, and h behind
+            the last step of each row, of an `LSTM` also c; each of shape (units,). They may be the
+            `initial_state` of another layer, and gradients go through them.
 
         Raises
         ------
@@ -149,9 +158,31 @@ class RecurrentLayer(TrainedLayer):
         >>> net = cr.Network([x, h], cr.GRU(8)(x, initial_state=h), seed=0)
         >>> net.predict({"x": [[[0.0] * 3] * 20], "h": [[0.5] * 8]}).shape
         (1, 8)
+
+        The state of an encoder, h and c, before the first step of a decoder:
+
+        >>> y = cr.Input((10, 3), name="y")
+        >>> _, *state = cr.LSTM(8, return_state=True)(x)
+        >>> decoded = cr.LSTM(8, return_sequences=True)(y, initial_state=state)
+        >>> net = cr.Network([x, y], decoded, seed=0)
+        >>> net.predict({"x": [[[0.0] * 3] * 20], "y": [[[1.0] * 3] * 10]}).shape
+        (1, 10, 8)
         """
+        made = super().__call__(self._with_states(inputs, initial_state))
+        if not self.return_state:
+            return made
+        states = [Position(i - self._states)(made) for i in range(self._states)]
+        sequences = Cropping((0, self._states))(made) if self.return_sequences else states[0]
+        return (sequences, *states)
+
+    def _with_states(
+        self,
+        inputs: SymbolicTensor | Sequence[SymbolicTensor],
+        initial_state: SymbolicTensor | Sequence[SymbolicTensor] | None,
+    ) -> SymbolicTensor | Sequence[SymbolicTensor]:
+        """Return all that the layer reads."""
         if initial_state is None:
-            return super().__call__(inputs)
+            return inputs
         given, states = (
             list(tensors) if isinstance(tensors, list | tuple) else [tensors]
             for tensors in (inputs, initial_state)
@@ -164,7 +195,7 @@ class RecurrentLayer(TrainedLayer):
                 f"{self!r} takes one number behind x for the length of a row: give lengths as "
                 "well, layer([x, lengths], initial_state)"
             )
-        return super().__call__([*given, *states])
+        return [*given, *states]
 
 
 class SimpleRNN(RecurrentLayer):
@@ -176,7 +207,7 @@ class SimpleRNN(RecurrentLayer):
         Numbers of the state, and outputs.
     activation : str, dict or chainrule.activations.Activation, default "tanh"
         What follows the sums.
-    return_sequences, go_backwards, use_bias, l1, l2 : optional
+    return_sequences, return_state, go_backwards, use_bias, l1, l2 : optional
         See `layers.RecurrentLayer`.
     recurrent_dropout, truncate_gradient : optional
         See `layers.RecurrentLayer`.
@@ -223,7 +254,7 @@ class GRU(RecurrentLayer):
     ----------
     units : int
         Numbers of the state, and outputs.
-    return_sequences, go_backwards, use_bias, l1, l2 : optional
+    return_sequences, return_state, go_backwards, use_bias, l1, l2 : optional
         See `layers.RecurrentLayer`.
     recurrent_dropout, truncate_gradient : optional
         See `layers.RecurrentLayer`.
@@ -269,7 +300,7 @@ class LSTM(RecurrentLayer):
         Numbers of each state, and outputs.
     unit_forget_bias : bool, default True
         Whether the biases of f start at 1.
-    return_sequences, go_backwards, use_bias, l1, l2 : optional
+    return_sequences, return_state, go_backwards, use_bias, l1, l2 : optional
         See `layers.RecurrentLayer`.
     recurrent_dropout, truncate_gradient : optional
         See `layers.RecurrentLayer`.

@@ -9,7 +9,8 @@ from chainrule.layers.layer import Layer
 from chainrule.layers.whole_numbers import as_tuple
 from chainrule.spec import Field
 
-__all__ = ["Flatten", "GlobalAveragePooling", "Permute", "RepeatVector", "Reshape", "Take"]
+__all__ = ["Flatten", "GlobalAveragePooling", "Permute", "Position", "RepeatVector", "Reshape"]
+__all__ += ["Take"]
 
 
 class Reshape(Layer):
@@ -110,6 +111,34 @@ class RepeatVector(Layer):
 
     kind = "repeat_vector"
     n: int
+
+
+class Position(Layer):
+    """One position of a sequence: (time, features) becomes (features,).
+
+    Parameters
+    ----------
+    index : int, default -1
+        Which position, counted from 0, or from the end if it is negative: -1 is the last one.
+    name : str, optional
+        See `Layer`.
+
+    Notes
+    -----
+    It is ``x[:, index]`` of NumPy and PyTorch. Of sequences of different length the last position
+    may be padding; a recurrent layer that reads lengths gives its state behind each row's own end.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input((3, 2)), cr.Position(-1)])
+    >>> net.predict([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]])
+    array([[5., 6.]], dtype=float32)
+    """
+
+    _reads_axes = True
+    kind = "position"
+    index: int = -1
 
 
 class GlobalAveragePooling(Layer):

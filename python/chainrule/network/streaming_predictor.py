@@ -36,9 +36,9 @@ class StreamingPredictor:
     ----------
     net : Sequential or Network
         Built, with inputs of shape (time, features). Layers may be `SimpleRNN`, `GRU` and `LSTM`
-        that go forward, `Conv1D` with strides of 1 and padding "causal" (or a kernel of one
-        position), and those that work on each position by itself, such as `Dense`, `Add` or
-        `LayerNormalization`. It is not changed and may be trained on.
+        that go forward, `Conv1D` and `DepthwiseConv1D` with strides of 1 and padding "causal" (or a
+        kernel of one position), and those that work on each position by itself, such as `Dense`,
+        `Add` or `LayerNormalization`. It is not changed and may be trained on.
 
     Raises
     ------

@@ -40,23 +40,30 @@ constexpr auto kByPosition = std::to_array<std::string_view>({"activation",
                                                               "subtract",
                                                               "take"});
 
-/// Why a layer cannot go on from frame to frame; empty: it can.
+/// Why a convolution over time cannot go on from frame to frame; empty: it can.
+template <class L>
+std::string obstacle(const L& convolution) {
+  const std::int64_t stride = convolution.strides.front();
+  if (stride != 1) return "its strides are " + std::to_string(stride) + ", expected 1";
+  if (convolution.kernel_size.front() > 1 && convolution.padding != Padding::causal)
+    return "its padding must be 'causal', so that it reads no frames to come";
+  return {};
+}
+
+/// Why a layer cannot; empty: it can.
 std::string obstacle(const Graph& graph, const Node& node) {
   const Layer& layer = **node.layer;
   if (const auto* recurrent = dynamic_cast<const RecurrentLayer*>(&layer)) {
+    if (recurrent->return_state) return "it gives the final state of whole sequences";
     if (recurrent->go_backwards) return "it goes backwards, from the last frame on";
     if (node.inputs.size() == 1) return {};
     return recurrent->reads_lengths(graph.input_shapes(node))
                ? "it reads the lengths of whole sequences"
                : "it begins with a state that another node gives";
   }
-  if (const auto* convolution = dynamic_cast<const Conv1D*>(&layer)) {
-    const std::int64_t stride = convolution->strides.front();
-    if (stride != 1) return "its strides are " + std::to_string(stride) + ", expected 1";
-    if (convolution->kernel_size.front() > 1 && convolution->padding != Padding::causal)
-      return "its padding must be 'causal', so that it reads no frames to come";
-    return {};
-  }
+  if (const auto* convolution = dynamic_cast<const Conv1D*>(&layer)) return obstacle(*convolution);
+  if (const auto* depthwise = dynamic_cast<const DepthwiseConv1D*>(&layer))
+    return obstacle(*depthwise);
   const bool by_position =
       std::find(kByPosition.begin(), kByPosition.end(), layer.kind()) != kByPosition.end();
   return by_position ? "" : "it does not work on each frame by itself";

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions of each channel by itself (kernels/depthwise.hpp). The input gradient is a sum over
-// the outputs that each input is in, so it is the same kernel with other terms.
+// the outputs that each input is in, so it is the same kernel with other terms. Where each channel
+// has several outputs, the stage reads channels that a stage before it has repeated.
 #include <algorithm>
 #include <numeric>
 
+#include "chainrule/shape_layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/bias_gradient.hpp"
 #include "engine/stages/stages.hpp"
@@ -96,6 +98,7 @@ std::vector<kernels::Span> output_spans(const Window& w) {
 template <class T>
 class DepthwiseConvolutionStage final : public Stage<T>,
                                         public Infers<T>,
+                                        public Streams<T>,
                                         public WorksInBlocks<T>,
                                         public BoundsGradient {
  public:
@@ -109,6 +112,7 @@ class DepthwiseConvolutionStage final : public Stage<T>,
         channels_(weight_->shape.columns),
         rows_(AxisSums::forward(down)),
         columns_(AxisSums::forward(across)),
+        frame_columns_(AxisSums::forward({across.size, across.size, 1, 1, 0, 0, 1})),
         gradient_rows_(AxisSums::backward(down)),
         gradient_columns_(AxisSums::backward(across)),
         row_spans_(output_spans(down)),
@@ -117,8 +121,9 @@ class DepthwiseConvolutionStage final : public Stage<T>,
         bias_gradient_(c.kernels, bias_, c.backward) {}
 
   std::string describe() const override {
-    return "depthwise convolution " + std::to_string(y_.size) + "x" + std::to_string(x_.size) +
-           ", " + std::to_string(channels_);
+    const bool is_sequence = y_.inputs == 1 && y_.size == 1;
+    return "depthwise convolution " + (is_sequence ? "" : std::to_string(y_.size) + "x") +
+           std::to_string(x_.size) + ", " + std::to_string(channels_);
   }
   std::int64_t outputs() const override { return channels_; }
   bool has_parameters() const override { return true; }
@@ -193,25 +198,48 @@ class DepthwiseConvolutionStage final : public Stage<T>,
   }
   bool infers_in_place() const override { return false; }
 
+  // One position, of a time axis of one: `kept` is a ring of the frames that a window spans, which
+  // are copied side by side.
+  std::int64_t stream_size() const override {
+    return x_.size > 1 ? x_.span() * row_stride<T>(channels_) : 0;
+  }
+  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+    const std::int64_t stride = row_stride<T>(channels_);
+    const std::int64_t newest = position % x_.span();
+    std::copy_n(p.x, stride, kept + newest * stride);
+    auto* window = static_cast<T*>(p.scratch);
+    for (std::int64_t k = 0; k < x_.size; ++k)
+      std::copy_n(kept + (newest + 1 + k * x_.dilation) % x_.span() * stride, stride,
+                  window + k * stride);
+    run(1, window, p.y, frame_columns_, x_.size, 1);
+  }
+  std::int64_t infer_scratch_bytes(std::int64_t) const override {
+    return inputs_of_image() > 1 ? 0 : x_.size * row_stride<T>(channels_) * std::int64_t{sizeof(T)};
+  }
+
  private:
   std::int64_t inputs_of_image() const { return y_.inputs * x_.inputs; }
   std::int64_t outputs_of_image() const { return y_.outputs * x_.outputs; }
 
   void run(std::int64_t images, const T* from, T* to) const noexcept {
+    run(images, from, to, columns_, x_.inputs, x_.outputs);
+  }
+  void run(std::int64_t images, const T* from, T* to, const AxisSums& columns, std::int64_t x_width,
+           std::int64_t y_width) const noexcept {
     kernels_.depthwise({.shape = weight_->shape,
                         .kernel_width = x_.size,
                         .weight = parameters_.at(weight_),
                         .bias = parameters_.at(bias_),
                         .rows = rows_.runs(),
-                        .columns = columns_.runs(),
+                        .columns = columns.runs(),
                         .images = images,
                         .stride = row_stride<T>(channels_),
                         .x = from,
-                        .x_width = x_.inputs,
-                        .x_positions = inputs_of_image(),
+                        .x_width = x_width,
+                        .x_positions = y_.inputs * x_width,
                         .y = to,
-                        .y_width = x_.outputs,
-                        .y_positions = outputs_of_image()});
+                        .y_width = y_width,
+                        .y_positions = y_.outputs * y_width});
   }
 
   Range kernel_rows(ThreadSlice slice) const {
@@ -263,7 +291,7 @@ class DepthwiseConvolutionStage final : public Stage<T>,
   Window y_;  // along rows
   Window x_;  // along columns
   std::int64_t channels_;
-  AxisSums rows_, columns_;
+  AxisSums rows_, columns_, frame_columns_;
   AxisSums gradient_rows_, gradient_columns_;
   std::vector<kernels::Span> row_spans_, column_spans_;  // of the kernel's rows and columns
   Buffer<T> gradient_;                                   // dW
@@ -275,10 +303,19 @@ class DepthwiseConvolutionStage final : public Stage<T>,
 template <class T>
 void add_depthwise_convolution(const Layer& layer, const StageContext<T>& context,
                                Stages<T>& stages) {
-  const auto& convolution = dynamic_cast<const DepthwiseConv2D&>(layer);
+  const auto& convolution = dynamic_cast<const DepthwiseConvolution&>(layer);
   const std::vector<Window> windows = model::windows_of(convolution, context.shapes[0]);
-  stages.push_back(std::make_unique<DepthwiseConvolutionStage<T>>(context, windows[0], windows[1]));
-  append_activation(convolution.activation, context, context.inputs, stages);
+  const std::int64_t outputs = context.inputs * convolution.depth_multiplier;
+  if (outputs > context.inputs) {
+    Take repeated;
+    for (std::int64_t j = 0; j < outputs; ++j)
+      repeated.columns.push_back(j / convolution.depth_multiplier);
+    add_take(repeated, context, stages);
+    stages.back()->y_positions = context.shapes[0].positions();
+  }
+  const Window down = windows.size() == 2 ? windows[0] : Window{1, 1, 1, 1, 0, 0, 1};
+  stages.push_back(std::make_unique<DepthwiseConvolutionStage<T>>(context, down, windows.back()));
+  append_activation(convolution.activation, context, outputs, stages);
 }
 
 CHAINRULE_INSTANTIATE_FACTORY(add_depthwise_convolution)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Windows of positions as one position each: the largest of MaxPooling and GlobalMaxPooling, and
-// sums, of which AveragePooling, UpSampling, ZeroPadding and Cropping are cases.
+// sums, of which AveragePooling, UpSampling, ZeroPadding, Cropping and Position are cases.
 #include "model/pooling.hpp"
 
 #include <algorithm>
 #include <string>
 
 #include "chainrule/pooling_layers.hpp"
+#include "chainrule/shape_layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"
 #include "engine/stages/windows.hpp"
@@ -233,10 +234,21 @@ void add_cropping(const Layer& layer, const StageContext<T>& context, Stages<T>&
              false, stages);
 }
 
+template <class T>
+void add_position(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  const Shape& x = context.shapes[0];
+  const std::int64_t index = dynamic_cast<const Position&>(layer).index;
+  const std::int64_t position = index < 0 ? x.positions() + index : index;
+  append_sum(layer, context,
+             copies(x, {1, x.columns()}, [&](std::size_t, std::int64_t) { return position; }),
+             false, stages);
+}
+
 CHAINRULE_INSTANTIATE_FACTORY(add_pooling)
 CHAINRULE_INSTANTIATE_FACTORY(add_global_max_pooling)
 CHAINRULE_INSTANTIATE_FACTORY(add_up_sampling)
 CHAINRULE_INSTANTIATE_FACTORY(add_zero_padding)
 CHAINRULE_INSTANTIATE_FACTORY(add_cropping)
+CHAINRULE_INSTANTIATE_FACTORY(add_position)
 
 }  // namespace chainrule::engine

@@ -51,11 +51,14 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
         stride_(row_stride<T>(units_)),
         gates_stride_(row_stride<T>(columns_)),
         sequences_(options.return_sequences),
+        gives_state_(options.return_state || !options.return_sequences),
+        gives_cell_(options.return_state && cell_.has_cell),
+        y_positions_(options.output_shape(c.shapes).positions()),
         backwards_(options.go_backwards),
         has_lengths_(options.reads_lengths(c.shapes)),
         first_state_(has_lengths_ ? 2 : 1),
         inputs_end_(c.shapes.size()),
-        rows_(sequences_ ? c.rows / time_ : c.rows),
+        rows_(c.rows / y_positions_),
         blocking_(blocking_of(c, inputs_)),
         recurrent_blocking_(blocking_of(c, units_)),
         scratch_(c.backward ? 0 : RecurrentStage::infer_scratch_bytes(rows_ * time_)) {}
@@ -69,7 +72,7 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   // rows: of y
   Cost cost(std::int64_t rows) const override {
     const bool gradient = this->dy.data;
-    const auto all = static_cast<double>(sequences_ ? rows : rows * time_);
+    const auto all = static_cast<double>(rows / y_positions_ * time_);
     const double forward = 1.0 + (gradient ? 1.0 : 0.0);
     const double of_x = forward + (this->dx.data ? 1.0 : 0.0);
     const double of_state = forward + (gradient ? 1.0 : 0.0);
@@ -81,13 +84,13 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
             (all * (terms + of_state * columns) + weights * columns) * sizeof(T)};
   }
 
-  // x: (n t) x f, y: n x u or (n t) x u
+  // x: (n t) x f, y: n x u, (n t) x u, or with a final state (n (t + 1 or 2)) x u
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
     if (rows.size() == 0) return;
     std::uint8_t* scratch = scratch_.data() + infer_scratch_bytes(rows.begin * time_);
     run(tables_in(scratch, rows.size()), {0, rows.size()}, this->x.row(rows.begin * time_),
-        this->x.stride, output(this->y.row(rows.begin * this->y.positions), this->y.stride),
+        this->x.stride, output(this->y.row(rows.begin * y_positions_), this->y.stride),
         lengths_from(rows.begin), first_states(rows.begin));
   }
   void backward(const Step<T>&, ThreadContext&) override {}
@@ -147,7 +150,14 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
     return table;
   }
   TimeTable<T> output(T* first, std::int64_t stride) const {
-    return {first, sequences_ ? time_ * stride : stride, sequences_ ? stride : 0};
+    return {first, y_positions_ * stride, sequences_ ? stride : 0};
+  }
+  /// Where the final h, state 0, or c, state 1, of some rows lies in y or dy.
+  kernels::StepRows<T> final_state(const TimeTable<T>& table, Range rows,
+                                   std::int64_t state) const {
+    const std::int64_t stride = table.row / y_positions_;
+    const std::int64_t place = (sequences_ ? time_ : 0) + state;
+    return {table.data + rows.begin * table.row + place * stride, table.row};
   }
 
   /// In memory of infer_scratch_bytes(). The states go on from those given, or begin with zeros.
@@ -203,9 +213,9 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
           .gates = tables.gates.at(rows.begin, t),
           .sums = tables.sums.template at<const T>(rows.begin, t),
           .state = tables.states.template at<const T>(rows.begin, t),
-          .next_state = !last        ? tables.states.at(rows.begin, position(s + 1))
-                        : sequences_ ? kernels::StepRows<T>{}
-                                     : y_rows,
+          .next_state = !last          ? tables.states.at(rows.begin, position(s + 1))
+                        : gives_state_ ? final_state(to, rows, 0)
+                                       : kernels::StepRows<T>{},
           .y = sequences_ ? y_rows : kernels::StepRows<T>{},
           .cell = tables.cells.template at<const T>(rows.begin, s),
           .next_cell = tables.cells.at(rows.begin, s + 1)};
@@ -213,6 +223,12 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
         kernels_.activation_forward(activation_of(f.rows, f.gates.stride), f.sums.data,
                                     f.gates.data);
       cell_.step(f);
+    }
+    if (gives_cell_) {
+      const auto cell = tables.cells.at(rows.begin, time_);
+      const auto y_rows = final_state(to, rows, 1);
+      kernels_.copy_columns(cell.data, cell.stride, y_rows.data, y_rows.stride, rows.size(),
+                            stride_);
     }
   }
 
@@ -250,6 +266,8 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   std::int64_t stride_;
   std::int64_t gates_stride_;
   bool sequences_;
+  bool gives_state_, gives_cell_;  // behind the last step
+  std::int64_t y_positions_;       // of a row of y: its sequence, and the states behind that
   bool backwards_;
   bool has_lengths_;
   std::size_t first_state_, inputs_end_;  // the inputs that are states to begin with

@@ -63,7 +63,7 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
     bias_gradient_ = Buffer<T>(padded<T>(columns_));
   }
 
-  // x: (n t) x f, y: n x u or (n t) x u. All that the steps make is kept.
+  // x, y: as of the stage without backward pass. All that the steps make is kept.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
     if (rows.size() == 0) return;
@@ -86,12 +86,12 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
     const TimeTable<T> more = with_data(dstate, more_.data());
     T* first_dstate = dstate_.data() + rows.begin * stride_;
     const std::int64_t size = rows.size() * stride_;
-    if (sequences_) {
-      std::fill_n(first_dstate, size, T(0));
-    } else {
-      std::copy_n(this->dy.row(rows.begin), size, first_dstate);
-    }
-    if (dcell.data) std::fill_n(dcell_.data() + rows.begin * stride_, size, T(0));
+    const TimeTable<T> of_y = output(this->dy.data, this->dy.stride);
+    const auto given = [&](bool is_given, std::int64_t state) {
+      return is_given ? final_state(of_y, rows, state) : kernels::StepRows<T>{};
+    };
+    begin_gradient(given(gives_state_, 0), dstate.at(rows.begin, 0), rows.size());
+    if (dcell.data) begin_gradient(given(gives_cell_, 1), dcell.at(rows.begin, 0), rows.size());
     T* panels = panels_.data() + (padded<T>(rows.begin) + kLeastChunk * slice.index) * columns_;
     const bool to_first = first_state_ < inputs_end_ && this->dxs[first_state_].data;
     for (std::int64_t s = time_; s-- > 0;) {
@@ -105,9 +105,8 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
           .state = tables.states.template at<const T>(rows.begin, t),
           .cell = tables.cells.template at<const T>(rows.begin, s),
           .next_cell = tables.cells.template at<const T>(rows.begin, s + 1),
-          .dy = sequences_
-                    ? output(this->dy.data, this->dy.stride).template at<const T>(rows.begin, t)
-                    : kernels::StepRows<const T>{},
+          .dy =
+              sequences_ ? of_y.template at<const T>(rows.begin, t) : kernels::StepRows<const T>{},
           .dstate = dstate.template at<const T>(rows.begin, 0),
           .dcell = dcell.at(rows.begin, 0),
           .dgates = dgates.at(rows.begin, t),
@@ -175,7 +174,8 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
 
  private:
   using Base::activation_of, Base::bias_, Base::blocking_, Base::cell_, Base::columns_;
-  using Base::first_state_, Base::first_states, Base::gates_stride_, Base::has_lengths_;
+  using Base::final_state, Base::first_state_, Base::first_states, Base::gates_stride_;
+  using Base::gives_cell_, Base::gives_state_, Base::has_lengths_;
   using Base::inputs_end_, Base::kernels_, Base::lengths_from, Base::output, Base::parameters_;
   using Base::position, Base::recurrent_bias_, Base::recurrent_blocking_;
   using Base::recurrent_weight_, Base::rows_, Base::run, Base::sequences_, Base::stride_;
@@ -214,6 +214,14 @@ class RecurrentTrainingStage final : public RecurrentStage<T>, public BoundsGrad
   /// What the products with recurrent_weight read, at all positions.
   TimeTable<T> recurrent_inputs() {
     return {(factors_.empty() ? states_ : dropped_).data(), time_ * stride_, stride_};
+  }
+
+  /// The gradient with respect to a state behind the last step: that of y, zero where it has none.
+  void begin_gradient(kernels::StepRows<T> from, kernels::StepRows<T> to, std::int64_t rows) const {
+    if (from.data)
+      kernels_.copy_columns(from.data, from.stride, to.data, to.stride, rows, stride_);
+    else
+      std::fill_n(to.data, rows * stride_, T(0));
   }
 
   /// Cuts the gradient with respect to the states between a position and the one before it, of rows

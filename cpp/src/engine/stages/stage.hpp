@@ -113,9 +113,10 @@ class Stage {
     return {batch.begin * y.positions, batch.end * y.positions};
   }
 
-  Tensor<T> x, y;          // rows x inputs, rows x outputs
-  Tensor<T> dx, dy;        // of the same shapes
-  std::int64_t layer = 0;  // the description it comes from
+  Tensor<T> x, y;                // rows x inputs, rows x outputs
+  Tensor<T> dx, dy;              // of the same shapes
+  std::int64_t layer = 0;        // the description it comes from
+  std::int64_t y_positions = 0;  // of a row, where these are not those of the layer
 };
 
 /// What a stage implements that reads several tensors, in the order of its node's inputs. `x` and

@@ -114,6 +114,8 @@ void add_take(const Layer& layer, const StageContext<T>& context, Stages<T>& sta
 template <class T>
 void add_repeat_vector(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_position(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
 void add_global_average_pooling(const Layer& layer, const StageContext<T>& context,
                                 Stages<T>& stages);
 template <class T>
