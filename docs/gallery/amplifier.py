@@ -169,6 +169,7 @@ program = r"""
 #include <chainrule/streaming_predictor.hpp>
 #include <chrono>
 #include <cstdio>
+#include <span>
 #include <vector>
 
 // usage: amplifier model.safetensors < in > out, both float32
