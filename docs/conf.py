@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How Sphinx makes the site: make html."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ DOCS = Path(__file__).parent
 BUILD = DOCS.parent / "build" / "site"
 repository_files = "https://github.com/chainrule/chainrule/blob/main"
 sys.path.insert(0, str(DOCS / "extensions"))
+# Most of a build's objects live until its end: looking for garbage among them as often as Python
+# does takes more time than making the pages.
+gc.set_threshold(1_000_000)
 
 from headers import write_xml  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
@@ -83,7 +87,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "download_all_examples": False,
     "min_reported_time": 1e9,  # times of one machine are no part of a lesson
-    "parallel": 2,
+    "parallel": True,  # as Sphinx is; lessons that compare times say that they run alone
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 
 # They need cosmic-ray, and change the source.
 collect_ignore = ["mutation"]
+
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -62,3 +66,16 @@ def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
     names = {report.nodeid for report in skipped if "'torch'" in str(report.longrepr)}
     Path(path).write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return headless Chromium; the tests that ask for it are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

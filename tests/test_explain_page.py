@@ -3,27 +3,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
+from pages import Page, printed
 
 import chainrule as cr
-
-playwright = pytest.importorskip("playwright.sync_api")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Digits:
@@ -57,26 +41,6 @@ def digits(tmp_path_factory) -> Digits:
     return Digits(tmp_path_factory.mktemp("page"))
 
 
-class Page:
-    """An open page, and all that it complained of or asked for."""
-
-    def __init__(self, browser, file, **options) -> None:
-        self.messages: list[str] = []
-        self.requests: list[str] = []
-        self.page = browser.new_page(**options)
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(file.as_uri())
-
-    def table(self, name: str) -> dict[str, str]:
-        rows = self.page.locator(f"#{name} tr").all()
-        return {
-            row.locator("td").first.inner_text(): row.locator("td").last.inner_text()
-            for row in rows
-        }
-
-
 @pytest.fixture
 def page(browser, digits):
     opened = Page(browser, digits.file)
@@ -84,10 +48,6 @@ def page(browser, digits):
     assert opened.messages == []
     assert opened.requests == [digits.file.as_uri()]
     opened.page.close()
-
-
-def printed(value: float) -> float:
-    return float(f"{value:.5g}")
 
 
 def rows_with(table: dict[str, str], beginning: str) -> list[float]:

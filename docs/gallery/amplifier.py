@@ -14,6 +14,12 @@ doubles from layer to layer, few layers see far:
 A *GRU* sees one sample at a time and remembers what it needs. There is no end to how far it can.
 """
 
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -147,3 +153,97 @@ plt.show()
 # Both are close to an amplifier that they know by its sound alone. The convolutions come closer, with twice
 # the weights, but what lies more than 63 samples back, 8 milliseconds, they cannot know: a slower filter
 # than these would need more layers. The GRU keeps 16 numbers from sample to sample and needs no window.
+
+# %%
+# Block by block in C++
+# ---------------------
+# A sound card asks for the next few samples again and again, and for as long as somebody plays. A
+# ``StreamingPredictor`` takes what comes, keeps what the network needs of it for later samples, and allocates
+# nothing. This program reads a network that Python has saved and sends sound through it in blocks of 64
+# samples, 8 milliseconds each:
+
+program = r"""
+#include <algorithm>
+#include <array>
+#include <chainrule/model_file.hpp>
+#include <chainrule/streaming_predictor.hpp>
+#include <chrono>
+#include <cstdio>
+#include <span>
+#include <vector>
+
+// usage: amplifier model.safetensors < in > out, both float32
+int main(int, char** argv) {
+  using Clock = std::chrono::steady_clock;
+  const auto model = chainrule::load_model<float>(argv[1]);
+  const chainrule::StreamingPredictor<float> predictor(model.network);
+  chainrule::StreamingPredictor<float>::StreamState state(predictor);
+
+  std::array<float, 64> block;
+  std::vector<double> microseconds;
+  while (const std::size_t samples = std::fread(block.data(), sizeof(float), block.size(), stdin)) {
+    const std::span<float> sound(block.data(), samples);
+    const Clock::time_point begun = Clock::now();
+    predictor.step(sound, sound, state);  // where the last block ended
+    const std::chrono::duration<double, std::micro> took = Clock::now() - begun;
+    microseconds.push_back(took.count());
+    std::fwrite(block.data(), sizeof(float), samples, stdout);
+  }
+  std::sort(microseconds.begin(), microseconds.end());
+  std::fprintf(stderr, "%zu blocks, half of them in %.0f microseconds or less", microseconds.size(),
+               microseconds[microseconds.size() / 2]);
+}
+"""
+
+# %%
+# The package has the library and its headers inside, which the compiler must be told:
+
+folder = Path(tempfile.mkdtemp())
+compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+if compiler is None:
+    sys.exit("this lesson needs a C++ compiler")
+package = next(path for path in map(Path, cr.__path__) if (path / "include").is_dir())
+library = next((package / "lib").glob("libchainrule-*"))
+(folder / "amplifier.cpp").write_text(program)
+flags = ["-std=c++20", "-O1", "-DCHAINRULE_SHARED", "-I", str(package / "include")]
+libraries = [str(library), f"-Wl,-rpath,{library.parent}"]
+subprocess.run(
+    [compiler, *flags, "amplifier.cpp", *libraries, "-o", "amplifier"], cwd=folder, check=True
+)
+
+# %%
+# In Python, the same weights in a network as long as the whole melody tell what must come out. Where the
+# sound is cut into blocks cannot be heard, nor found in any bit:
+
+sound = test.astype(np.float32)
+streamed = {}
+for name, net in nets.items():
+    net.save(folder / "net.safetensors")
+    run = subprocess.run(
+        ["./amplifier", "net.safetensors"],
+        cwd=folder,
+        input=sound.tobytes(),
+        capture_output=True,
+        check=True,
+    )
+    streamed[name] = np.frombuffer(run.stdout, np.float32)
+    at_once = cr.Sequential([cr.Input((len(sound), 1)), *net.layers])
+    at_once.set_weights(net.get_weights())
+    same = np.array_equal(streamed[name], at_once.predict(sound[np.newaxis, :, np.newaxis]).ravel())
+    print(f"{name}: {run.stderr.decode()}; equal to Python's in every bit: {same}")
+
+fig, ax = plt.subplots(figsize=(10, 2.8), layout="constrained")
+shown = slice(6400, 6400 + 6 * 64)
+times = np.arange(shown.start, shown.stop) / RATE * 1000
+ax.plot(times, test_target[shown], color="black", label="the amplifier")
+for (name, outputs), color in zip(streamed.items(), ["#c8501e", "#1f6fb2"], strict=True):
+    ax.plot(times, outputs[shown], "--", color=color, label=f"{name} in C++")
+for edge in times[::64]:
+    ax.axvline(edge, color="0.8", linewidth=0.8)
+ax.set(xlabel="milliseconds, a line where a block begins", ylabel="signal")
+ax.legend(loc="upper right", fontsize=8)
+plt.show()
+
+# %%
+# A block may take 8 milliseconds, and takes a small part of one: there is time for a longer chain of effects.
+# ``export_c(net, ..., streaming=True)`` writes the same as C for a device that has no C++ library.

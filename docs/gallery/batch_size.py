@@ -12,6 +12,7 @@ and steps at once. Its gradient is noisy: the error of a mean of :math:`n` rows 
 :math:`1 / \sqrt n`. Ten times the rows cost ten times the work and give only three times the precision.
 """
 
+# sphinx_gallery_parallel = False
 import time
 
 import matplotlib.pyplot as plt

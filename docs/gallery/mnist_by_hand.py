@@ -12,6 +12,7 @@ same first weights and the same order of rows.
    L = - \text{mean} \; \log \text{softmax}(z)_t
 """
 
+# sphinx_gallery_parallel = False
 import time
 
 import matplotlib.pyplot as plt

@@ -11,6 +11,7 @@ A derivative can be had without any chain rule: move one weight a little and see
 It is simple and nearly right. Then why are networks not trained like that?
 """
 
+# sphinx_gallery_parallel = False
 import time
 
 import matplotlib.pyplot as plt

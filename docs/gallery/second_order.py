@@ -14,6 +14,7 @@ With a small :math:`\mu` that is Newton's step for errors that are nearly linear
 one a short step against the gradient. :math:`\mu` falls after each success and rises after each failure.
 """
 
+# sphinx_gallery_parallel = False
 import time
 
 import matplotlib.pyplot as plt

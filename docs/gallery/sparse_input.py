@@ -12,6 +12,7 @@ where every term with :math:`x_k = 0` adds nothing. The gradient :math:`dW_{kj} 
 term is zero too. Leaving the zeros out changes no number. It only changes the time and the memory.
 """
 
+# sphinx_gallery_parallel = False
 import time
 
 import matplotlib.pyplot as plt

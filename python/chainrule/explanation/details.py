@@ -26,6 +26,7 @@ _WEIGHTS = 1500  # with all their numbers, on one page
 _UNITS, _UNITS_OF_ALL = 160, 500  # of one layer, and of all together
 _WIDE = 20_000_000  # weights of one layer's units, each of which is run again for each of its terms
 _NUMBERS, _FEWEST_NUMBERS = 6_000, 16  # in all vectors together, and in one
+_NUMBERS_BESIDE_MAPS = 64  # in one that is shown as pictures
 
 
 @dataclass
@@ -90,12 +91,13 @@ def chosen_numbers(
         told[trace.steps[place].reads[0]] += of_step.values()
         told[trace.steps[place].makes].append(np.array(list(of_step), dtype=np.int64))
     chosen: list[NDArray[np.int64] | None] = []
-    for values, gradient, one_by_one in zip(trace.values, trace.gradients, told, strict=True):
+    for k, (values, gradient) in enumerate(zip(trace.values, trace.gradients, strict=True)):
         if values.size <= most:
             chosen.append(None)
             continue
-        most_moved = largest(values if gradient is None else gradient, most)
-        chosen.append(np.unique(np.concatenate([most_moved, *one_by_one])))
+        count = min(most, _NUMBERS_BESIDE_MAPS) if len(trace.shapes[k]) == 3 else most
+        most_moved = largest(values if gradient is None else gradient, count)
+        chosen.append(np.unique(np.concatenate([most_moved, *told[k]])))
     return chosen
 
 

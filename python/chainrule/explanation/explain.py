@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from chainrule.explanation.details import (
     chosen_units,
     updates,
 )
+from chainrule.explanation.images import kernel_data, map_data
 from chainrule.explanation.page import (
     Places,
     history_data,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "explain"]
 
-_COLORED_WEIGHTS = 120_000
+_PICTURE_CHARACTERS = 120_000
 _HISTORY_CHARACTERS = 38_000
 
 
@@ -144,7 +146,10 @@ def _explained(
     notes: list[str] = []
     units = chosen_units(trace)
     chosen_indices = chosen_numbers(trace, units)
-    steps = _steps(net, trace, by, units, chosen_indices, notes)
+    maps = map_data(trace, chosen_indices, notes)
+    kernels = kernel_data(trace, notes)
+    room = _PICTURE_CHARACTERS - len(json.dumps([maps, kernels]))
+    steps = _steps(net, trace, by, units, chosen_indices, kernels, room, notes)
     kind = " + ".join(each.kind for each in checked.losses)
     data = {
         "network": [repr(layer) for layer in net.layers],
@@ -159,7 +164,7 @@ def _explained(
         "optimizer": repr(by),
         "rows": _rows(net, checked, shape),
         "outputs": _outputs(net, trace),
-        "vectors": vector_data(trace, chosen_indices),
+        "vectors": vector_data(trace, chosen_indices, maps),
         "steps": steps,
         "history": _history(net, trace, record, chosen_indices, notes),
         "notes": notes,
@@ -207,16 +212,21 @@ def _steps(
     optimizer: Optimizer,
     chosen: dict[int, dict[int, NDArray[np.int64]]],
     numbers: Sequence[Places],
+    kernels: Sequence[dict[str, Any] | None],
+    room: int,
     notes: list[str],
 ) -> list[dict[str, Any]]:
-    """Return what the page tells of each step, and add to the notes what it leaves out."""
+    """Return what the page tells of each step, and add to the notes what it leaves out.
+
+    All weights of dense layers are in a picture, a character each, if there is `room`.
+    """
     for place, at in enumerate(numbers):
         if at is not None:
             size, maker = trace.values[place].size, trace.maker(place)
             what = "The row has" if maker is None else f"{maker.name} gives"
             notes.append(
                 f"{what} {size:,} numbers; the {len(at):,} with the largest gradients, or that "
-                "are told of below, are shown."
+                "are told of below, are shown one by one."
             )
     weights = sum(step.weight.size for step in trace.steps if step.weight is not None)
     steps_to = updates(net, trace.row, optimizer)
@@ -231,9 +241,16 @@ def _steps(
                 f"{step.name} of layer {step.node} works on several positions, as a whole."
             )
         data.append(
-            step_data(place, trace, units, numbers, with_colors=weights <= _COLORED_WEIGHTS)
+            step_data(
+                place,
+                trace,
+                units,
+                numbers,
+                kernels[place],
+                with_colors=weights <= room,
+            )
         )
-    if weights > _COLORED_WEIGHTS:
+    if weights > room:
         notes.append(f"The network has {weights:,} weights, too many for pictures of them all.")
     return data
 

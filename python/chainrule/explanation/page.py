@@ -23,7 +23,10 @@ Places = NDArray[np.int64] | None
 """Which of some numbers are on the page; None for all."""
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"  # 63 levels
-_SCRIPTS = ("numbers.js", "elements.js", "summary.js", "drawing.js", "detail.js", "main.js")
+_SCRIPTS = (
+    *("numbers.js", "elements.js", "images.js", "summary.js"),
+    *("drawing.js", "detail.js", "main.js"),
+)
 _HISTORY_NUMBERS = 6_000
 
 
@@ -52,8 +55,10 @@ def colors(values: NDArray[np.float64]) -> list[Any]:
     return [float(f"{largest:.6g}"), "".join(_ALPHABET[level] for level in levels.ravel())]
 
 
-def vector_data(trace: Trace, chosen: Sequence[Places]) -> list[dict[str, Any]]:
-    """Return the values and gradients of the rows and of what each step makes."""
+def vector_data(
+    trace: Trace, chosen: Sequence[Places], maps: Sequence[dict[str, Any] | None]
+) -> list[dict[str, Any]]:
+    """Return the values and gradients of the rows and of what each step makes, and its maps."""
     pairs = zip(trace.values, trace.gradients, strict=True)
     return [
         {
@@ -61,8 +66,9 @@ def vector_data(trace: Trace, chosen: Sequence[Places]) -> list[dict[str, Any]]:
             "at": None if at is None else at.tolist(),
             "values": numbers(_at(values, at)),
             "gradient": numbers(_at(gradient, at)),
+            "maps": of_channels,
         }
-        for (values, gradient), at in zip(pairs, chosen, strict=True)
+        for (values, gradient), at, of_channels in zip(pairs, chosen, maps, strict=True)
     ]
 
 
@@ -75,6 +81,7 @@ def step_data(
     trace: Trace,
     units: dict[int, Unit],
     chosen: Sequence[Places],
+    kernels: dict[str, Any] | None,
     *,
     with_colors: bool,
 ) -> dict[str, Any]:
@@ -90,6 +97,7 @@ def step_data(
         "node": step.node,
         "reads": step.reads,
         "slope": None,
+        "kernels": kernels,
     }
     slopes = [_slope(slope, chosen[step.makes]) for slope in step.slopes]
     if len(step.reads) == 1 and slopes:

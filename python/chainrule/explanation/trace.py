@@ -59,11 +59,18 @@ class Step:
     weight: Numbers | None = None
     bias: Numbers | None = None
     """Those of a dense layer with one position: (inputs, units) and (units,)."""
+    gradients: Arrays = field(default_factory=dict)
+    """d loss / d each of its parameters, by name, where it convolves."""
 
     @property
     def kind(self) -> str:
         """The kind of its layer."""
         return self.part.kind
+
+    @property
+    def convolves(self) -> bool:
+        """Whether it goes over images with kernels."""
+        return len(self.shape) == 3 and "weight" in self.own and self.own["weight"].ndim > 2
 
 
 class Trace:
@@ -199,6 +206,8 @@ class Trace:
             step.reads, np.split(core.backward(dy[None])[0], ends), strict=True
         ):
             self._add(vector, gradient)
+        if step.convolves:
+            step.gradients = {name: core.get_gradient(f"y.{name}") for name in step.own}
 
 
 class Behind:

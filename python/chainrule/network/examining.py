@@ -89,6 +89,7 @@ def explain(
 
     All numbers are the core's, of a float64 copy: sums spelt out term by term, local
     derivatives, gradients beside finite differences, and what the optimizer would do next.
+    Images of several channels have a picture for each, convolutions have those of their kernels.
 
     Parameters
     ----------

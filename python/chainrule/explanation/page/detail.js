@@ -12,6 +12,7 @@ function choose(what) {
   chosen = what;
   detail();
   document.querySelectorAll("#drawing .chosen").forEach((old) => old.classList.remove("chosen"));
+  if (chosen.map !== undefined) return;
   const node = chosen.plain !== undefined ? `${chosen.plain},${chosen.unit}` : `${makes(chosen.step)},${chosen.unit}`;
   const mark = (selector) => document.querySelectorAll(selector).forEach((e) => e.classList.add("chosen"));
   mark(`[data-node="${node}"]`);
@@ -32,6 +33,7 @@ function detail() {
     add(box, "p", {}, "Choose a unit or a weight: in the drawing, or a square of the strips.");
     return;
   }
+  if (chosen.map !== undefined) return mapDetail(box, chosen.map, chosen.channel);
   if (chosen.plain !== undefined) return plainDetail(box, chosen.plain, chosen.unit);
   if (chosen.input !== undefined) weightDetail(box, chosen.step, chosen.input, chosen.unit);
   unitDetail(box, chosen.step, chosen.unit);

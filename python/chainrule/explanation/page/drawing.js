@@ -110,6 +110,7 @@ function strips() {
     const layer = add(box, "div", { class: "layer" });
     const heading = maker(k) ? `${letter(k)}: ${title(k)}` : `The row, ${letter(k)}`;
     add(layer, "h3", {}, heading);
+    if (mapsOf(k)) return images(layer, k);
     const shape = shapeOf(k);
     const onPick = (j) => choose({ vector: k, unit: j });
     const ink = shape && places[k].every((j) => vector.values[j] >= 0);

@@ -14,6 +14,7 @@ document.getElementById("theme").addEventListener("click", () => {
     ? root.dataset.theme === "dark"
     : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
+  repaint();
 });
 summary();
 slider();

@@ -81,7 +81,9 @@ function recorded(step, what, k) {
 
 /** The shape of an image, which scaling does not change. */
 function shapeOf(k) {
-  if (vectors[k].at) return null;
+  const { at: some, maps: pictures } = vectors[k];
+  if (some || (pictures && pictures.channels.length > 1)) return null;
+  if (pictures) return pictures.size;
   const step = maker(k);
   if (!step) return rows[k].shape;
   return step.slope && !step.units ? shapeOf(step.reads[0]) : null;
