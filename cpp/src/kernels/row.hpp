@@ -107,15 +107,19 @@ CHAINRULE_INLINE void narrow_row_panel(const RowArgs<T>& f, const T* x, T* y, in
 
 template <class T, class Terms>
 CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Terms terms,
-                                     bool backwards = false) {
+                                     bool backwards = false, int64_t together = kRowPanels) {
   const int64_t columns =
       (f.shape.columns + f.shape.alignment - 1) / f.shape.alignment * f.shape.alignment;
   const int64_t panels = columns / kPanelColumns<T>;
-  const int64_t groups = panels / kRowPanels;
+  const int64_t groups = panels / together;
   for (int64_t i = 0; i <= groups; ++i) {
-    const int64_t panel = (backwards ? groups - i : i) * kRowPanels;
-    if (panel + kRowPanels <= panels) {
-      row_strip<T, kRowPanels, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
+    const int64_t panel = (backwards ? groups - i : i) * together;
+    if (panel + together <= panels) {
+      if (together == kRowPanels) {
+        row_strip<T, kRowPanels, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
+      } else {
+        row_strip<T, 1, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
+      }
     } else {
       last_row_panels<T>(f, x, y, panel * kPanelColumns<T>, panels - panel, terms);
       const int64_t done = panels * kPanelColumns<T>;
@@ -144,7 +148,9 @@ void activate_row(const RowArgs<T>& f, T* y) {
 
 template <class T>
 void forward_row_terms(const RowArgs<T>& f, const RowTerms& terms, const T* x, T* y) {
-  all_row_panels(f, x, y, TermRuns{terms}, terms.backwards);
+  // Panels of AVX-512 that L1 holds no two of come one by one: four sums in flight keep up with L2.
+  const bool alone = sizeof(Vec<T>) == 64 && f.shape.rows * f.shape.columns * sizeof(T) > 32768;
+  all_row_panels(f, x, y, TermRuns{terms}, terms.backwards, alone ? 1 : kRowPanels);
   activate_row(f, y);
 }
 
