@@ -1,33 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "peer.hpp"
 
-/// A network with made-up weights, and rows to predict.
+/// What a layer is, without numbers.
+struct LayerOptions {
+  LayerKind kind;
+  std::int64_t outputs;
+  ActivationKind activation = ActivationKind::linear;
+  std::int64_t taps = 1;
+  std::int64_t dilation = 1;
+};
+
+/// A network with made-up weights, and rows to predict: frames of one sequence if it streams.
 class Work {
  public:
-  Work(const std::vector<std::int64_t>& sizes, Hidden hidden, double zeros);
+  Work(std::string name, std::int64_t inputs, const std::vector<LayerOptions>& layers,
+       double zeros = 0.0);
 
-  std::string name() const;
+  const std::string& name() const { return name_; }
   NetworkDescription network() const;
-  std::int64_t inputs() const { return sizes_.front(); }
-  std::int64_t outputs() const { return sizes_.back(); }
 
   static constexpr int kRows = 64;
   const float* row(std::int64_t i) const;
 
-  /// The outputs in double precision.
-  std::vector<double> reference(const float* in) const;
+  /// The outputs of all rows in double precision.
+  std::vector<std::vector<double>> reference() const;
 
  private:
-  std::vector<std::int64_t> sizes_;
-  Hidden hidden_;
-  double zeros_;
-  std::vector<std::vector<float>> weights_;
-  std::vector<std::vector<float>> biases_;
-  std::vector<DenseDescription> layers_;
+  std::string name_;
+  std::vector<std::vector<float>> arrays_;
+  std::vector<LayerDescription> layers_;
   std::vector<float> rows_;
 };

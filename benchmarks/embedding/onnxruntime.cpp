@@ -1,142 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-// By the C interface, which the C++ one wraps call by call, with input and output bound once.
+// By the C interface, which the C++ one wraps call by call, with inputs and outputs bound once.
+// What a step remembers lies in two places, which take turns at being read and written.
 #include <onnxruntime_c_api.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <string>
+#include <utility>
 #include <vector>
 
+#include "onnx_model.hpp"
 #include "peer.hpp"
 
 namespace {
 
-/// The few fields of a protocol buffer that an ONNX model of Gemm nodes needs; the numbers are
-/// those of onnx.proto.
-class Message {
- public:
-  Message& number(int field, std::uint64_t value) {
-    varint(static_cast<std::uint64_t>(field) << 3);
-    varint(value);
-    return *this;
-  }
-  Message& text(int field, const std::string& value) {
-    varint(static_cast<std::uint64_t>(field) << 3 | 2);
-    varint(value.size());
-    bytes_ += value;
-    return *this;
-  }
-  Message& message(int field, const Message& value) { return text(field, value.bytes_); }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  void varint(std::uint64_t value) {
-    for (; value >= 128; value >>= 7) bytes_ += static_cast<char>(value | 128);
-    bytes_ += static_cast<char>(value);
-  }
-
-  std::string bytes_;
-};
-
-Message tensor(const std::string& name, const float* values, std::vector<std::int64_t> shape) {
-  Message m;
-  std::int64_t size = 1;
-  for (const std::int64_t n : shape) {
-    m.number(1, static_cast<std::uint64_t>(n));
-    size *= n;
-  }
-  const std::string raw(reinterpret_cast<const char*>(values), static_cast<std::size_t>(4 * size));
-  return m.number(2, 1).text(8, name).text(9, raw);
-}
-
-Message value_info(const std::string& name, std::int64_t columns) {
-  Message shape;
-  for (const std::int64_t n : {std::int64_t{1}, columns})
-    shape.message(1, Message().number(1, static_cast<std::uint64_t>(n)));
-  const Message type = Message().message(1, Message().number(1, 1).message(2, shape));
-  return Message().text(1, name).message(2, type);
-}
-
-std::string model(const NetworkDescription& d) {
-  Message graph;
-  std::string x = "x";
-  for (std::int64_t l = 0; l < d.depth; ++l) {
-    const DenseDescription& layer = d.layers[l];
-    const std::string n = std::to_string(l);
-    const std::string y = l + 1 < d.depth ? "z" + n : "y";
-    graph.message(
-        1, Message().text(1, x).text(1, "w" + n).text(1, "b" + n).text(2, y).text(4, "Gemm"));
-    x = y;
-    if (l + 1 == d.depth) break;
-    const char* op = d.hidden == Hidden::relu ? "Relu" : "Tanh";
-    graph.message(1, Message().text(1, x).text(2, "a" + n).text(4, op));
-    x = "a" + n;
-  }
-  graph.text(2, "mlp");
-  for (std::int64_t l = 0; l < d.depth; ++l) {
-    const DenseDescription& layer = d.layers[l];
-    const std::string n = std::to_string(l);
-    graph.message(5, tensor("w" + n, layer.weight, {layer.inputs, layer.outputs}));
-    graph.message(5, tensor("b" + n, layer.bias, {layer.outputs}));
-  }
-  graph.message(11, value_info("x", d.layers[0].inputs));
-  graph.message(12, value_info("y", d.layers[d.depth - 1].outputs));
-  return Message()
-      .number(1, 8)
-      .message(7, graph)
-      .message(8, Message().text(1, "").number(2, 17))
-      .bytes();
+std::size_t size_of(const std::vector<std::int64_t>& shape) {
+  std::size_t size = 1;
+  for (const std::int64_t n : shape) size *= static_cast<std::size_t>(n);
+  return size;
 }
 
 class OnnxRuntimePeer final : public Peer {
  public:
-  explicit OnnxRuntimePeer(const NetworkDescription& d)
+  OnnxRuntimePeer(const NetworkDescription& d, bool from_window)
       : api_(OrtGetApiBase()->GetApi(ORT_API_VERSION)),
-        in_(static_cast<std::size_t>(d.layers[0].inputs)),
-        out_(static_cast<std::size_t>(d.layers[d.depth - 1].outputs)) {
+        model_(OnnxModel::of(d, from_window)),
+        frames_(from_window ? static_cast<std::size_t>(model_.x.back()) : 1) {
     if (!api_) {
       std::fprintf(stderr, "ONNX Runtime %s is older than its header\n",
                    OrtGetApiBase()->GetVersionString());
       std::exit(1);
     }
     OrtSessionOptions* options = nullptr;
-    OrtMemoryInfo* memory = nullptr;
     check(api_->CreateEnv(ORT_LOGGING_LEVEL_WARNING, "benchmark", &env_));
     check(api_->CreateSessionOptions(&options));
     check(api_->SetIntraOpNumThreads(options, 1));
     check(api_->SetSessionGraphOptimizationLevel(options, ORT_ENABLE_ALL));
-    const std::string bytes = model(d);
-    check(api_->CreateSessionFromArray(env_, bytes.data(), bytes.size(), options, &session_));
+    check(api_->CreateSessionFromArray(env_, model_.bytes.data(), model_.bytes.size(), options,
+                                       &session_));
     api_->ReleaseSessionOptions(options);
-    check(api_->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
-    in_value_ = value(memory, in_);
-    out_value_ = value(memory, out_);
-    api_->ReleaseMemoryInfo(memory);
+    check(api_->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory_));
+    add("x", model_.x, in_names_, inputs_);
+    add(model_.output.c_str(), model_.y, out_names_, outputs_);
+    for (const OnnxState& state : model_.states) {
+      add(state.in.c_str(), state.shape, in_names_, inputs_);
+      add(state.out.c_str(), state.shape, out_names_, outputs_);
+    }
   }
   ~OnnxRuntimePeer() override {
-    api_->ReleaseValue(in_value_);
-    api_->ReleaseValue(out_value_);
+    for (OrtValue* value : inputs_) api_->ReleaseValue(value);
+    for (OrtValue* value : outputs_) api_->ReleaseValue(value);
+    api_->ReleaseMemoryInfo(memory_);
     api_->ReleaseSession(session_);
     api_->ReleaseEnv(env_);
   }
   const char* name() const override { return PEER_NAME; }
+
   void predict(const float* in, float* out) override {
-    std::memcpy(in_.data(), in, 4 * in_.size());
-    const char* x = "x";
-    const char* y = "y";
-    const OrtValue* inputs = in_value_;
-    check(api_->Run(session_, nullptr, &x, &inputs, 1, &y, 1, &out_value_));
-    std::memcpy(out, out_.data(), 4 * out_.size());
+    // x: (columns, frames), the newest frame last
+    std::vector<float>& x = memory_of_[0];
+    if (frames_ == 1) {
+      std::copy(in, in + x.size(), x.begin());
+    } else {
+      std::copy(x.begin() + 1, x.end(), x.begin());
+      for (std::size_t end = frames_; end <= x.size(); end += frames_) x[end - 1] = *in++;
+    }
+    check(api_->Run(session_, nullptr, in_names_.data(), inputs_.data(), inputs_.size(),
+                    out_names_.data(), outputs_.size(), outputs_.data()));
+    std::copy(memory_of_[1].begin(), memory_of_[1].end(), out);
+    for (std::size_t i = 1; i < inputs_.size(); ++i) std::swap(inputs_[i], outputs_[i]);
   }
 
  private:
-  OrtValue* value(OrtMemoryInfo* memory, std::vector<float>& values) {
-    const std::int64_t shape[] = {1, static_cast<std::int64_t>(values.size())};
-    OrtValue* made = nullptr;
-    check(api_->CreateTensorWithDataAsOrtValue(memory, values.data(), 4 * values.size(), shape, 2,
-                                               ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &made));
-    return made;
+  void add(const char* name, const std::vector<std::int64_t>& shape,
+           std::vector<const char*>& names, std::vector<OrtValue*>& values) {
+    std::vector<float>& memory = memory_of_.emplace_back(size_of(shape));
+    names.push_back(name);
+    check(api_->CreateTensorWithDataAsOrtValue(
+        memory_, memory.data(), 4 * memory.size(), shape.data(), shape.size(),
+        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &values.emplace_back()));
   }
 
   void check(OrtStatus* status) const {
@@ -146,14 +88,20 @@ class OnnxRuntimePeer final : public Peer {
   }
 
   const OrtApi* api_;
+  OnnxModel model_;
+  std::size_t frames_;  // of x
   OrtEnv* env_ = nullptr;
   OrtSession* session_ = nullptr;
-  OrtValue* in_value_ = nullptr;
-  OrtValue* out_value_ = nullptr;
-  std::vector<float> in_;
-  std::vector<float> out_;
+  OrtMemoryInfo* memory_ = nullptr;
+  std::vector<std::vector<float>> memory_of_;  // x, y, and for each state what is read and written
+  std::vector<const char*> in_names_, out_names_;
+  std::vector<OrtValue*> inputs_, outputs_;
 };
 
 }  // namespace
 
-PEER_EXPORT Peer* PEER_FACTORY(const NetworkDescription& d) { return new OnnxRuntimePeer(d); }
+PEER_EXPORT Peer* PEER_FACTORY(const NetworkDescription& d) {
+  const bool convolves = d.layers[0].kind == LayerKind::causal_convolution;
+  if (PEER_FROM_WINDOW && !convolves) return nullptr;
+  return new OnnxRuntimePeer(d, PEER_FROM_WINDOW);
+}

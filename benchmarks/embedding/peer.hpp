@@ -5,20 +5,37 @@
 
 #include <stdint.h>
 
-struct DenseDescription {
+enum class LayerKind : int { dense, gru, lstm, causal_convolution };
+enum class ActivationKind : int { linear, relu, tanh };
+
+/// A layer with its numbers, all matrices row-major. Gates are in Keras' order.
+struct LayerDescription {
+  LayerKind kind;
   int64_t inputs;
   int64_t outputs;
-  const float* weight;  // inputs x outputs, row-major
-  const float* bias;
+  ActivationKind activation;  // of dense layers and convolutions
+  int64_t taps;               // of convolutions; 1 of others
+  int64_t dilation;
+  const float* weight;            // (taps inputs) x (gates outputs), from the oldest frame on
+  const float* bias;              // gates outputs
+  const float* recurrent_weight;  // outputs x (gates outputs)
+  const float* recurrent_bias;    // gates outputs, of a GRU alone
+
+  int64_t gates() const { return kind == LayerKind::gru ? 3 : kind == LayerKind::lstm ? 4 : 1; }
+  int64_t columns() const { return gates() * outputs; }
+  /// Frames from the oldest that an output depends on to the newest.
+  int64_t span() const { return (taps - 1) * dilation + 1; }
 };
 
-enum class Hidden : int { relu, tanh };
-
-/// Dense layers with an activation behind all but the last.
+/// Layers one behind the other.
 struct NetworkDescription {
   int64_t depth;
-  const DenseDescription* layers;
-  Hidden hidden;
+  const LayerDescription* layers;
+
+  int64_t inputs() const { return layers[0].inputs; }
+  int64_t outputs() const { return layers[depth - 1].outputs; }
+  /// Whether rows are frames of a sequence, of which layers remember something.
+  bool is_stream() const { return layers[0].kind != LayerKind::dense; }
 };
 
 class Peer {

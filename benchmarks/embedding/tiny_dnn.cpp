@@ -9,23 +9,18 @@ namespace {
 
 class TinyDnnPeer final : public Peer {
  public:
-  explicit TinyDnnPeer(const NetworkDescription& d)
-      : in_(static_cast<std::size_t>(d.layers[0].inputs)) {
+  explicit TinyDnnPeer(const NetworkDescription& d) : in_(static_cast<std::size_t>(d.inputs())) {
     using namespace tiny_dnn;
     for (std::int64_t l = 0; l < d.depth; ++l) {
       const auto inputs = static_cast<std::size_t>(d.layers[l].inputs);
       const auto outputs = static_cast<std::size_t>(d.layers[l].outputs);
       network_ << fully_connected_layer(inputs, outputs, true, core::backend_t::avx);
-      if (l + 1 == d.depth) break;
-      if (d.hidden == Hidden::relu) {
-        network_ << relu_layer(outputs);
-      } else {
-        network_ << tanh_layer(outputs);
-      }
+      if (d.layers[l].activation == ActivationKind::relu) network_ << relu_layer(outputs);
+      if (d.layers[l].activation == ActivationKind::tanh) network_ << tanh_layer(outputs);
     }
     network_.init_weight();
     for (std::int64_t l = 0; l < d.depth; ++l) {
-      const DenseDescription& layer = d.layers[l];
+      const LayerDescription& layer = d.layers[l];
       auto& weights = *network_[static_cast<std::size_t>(2 * l)]->weights()[0];
       auto& biases = *network_[static_cast<std::size_t>(2 * l)]->weights()[1];
       std::copy_n(layer.weight, layer.inputs * layer.outputs, weights.begin());
@@ -46,4 +41,7 @@ class TinyDnnPeer final : public Peer {
 
 }  // namespace
 
-PEER_EXPORT Peer* PEER_FACTORY(const NetworkDescription& d) { return new TinyDnnPeer(d); }
+// Its recurrent layers go through whole sequences.
+PEER_EXPORT Peer* PEER_FACTORY(const NetworkDescription& d) {
+  return d.is_stream() ? nullptr : new TinyDnnPeer(d);
+}

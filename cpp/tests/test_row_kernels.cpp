@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -76,7 +77,43 @@ void check_row(const std::string& isa, int64_t inputs, int64_t units, double den
     CHECK(y.data()[j] == std::max(expected[static_cast<size_t>(j)], T(0)));
 }
 
+/// Two runs of 5 terms from the fourth of 16 on, whose x lie 7 apart.
+template <class T>
+void check_terms(const std::string& isa, int64_t units, bool backwards) {
+  CAPTURE(isa);
+  CAPTURE(units);
+  CAPTURE(backwards);
+  const kernels::KernelTable<T>& k = kernels_of<T>(isa);
+  Draws draws(static_cast<uint64_t>(units));
+  std::vector<T> weight, start, x;
+  for (int64_t i = 0; i < 16 * units; ++i) weight.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  for (int64_t i = 0; i < 12; ++i) x.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  engine::Parameters<T> parameters(Graph::chain({Dense(units)}, 16), k.panel);
+  const engine::Parameter* w = parameters.find(0, "weight");
+  parameters.pack(*w, weight.data(), parameters.values.data());
+  engine::Buffer<T> sums(padded_columns<T>(units));
+  for (int64_t j = 0; j < units; ++j) {
+    sums.data()[j] = static_cast<T>(draws.uniform(-1, 1));
+    start.push_back(sums.data()[j]);
+  }
+
+  k.forward_row_terms({w->shape, parameters.at(w), sums.data(), {ActivationKind::relu, {}}},
+                      {3, 2, 5, 7, backwards}, x.data(), sums.data());
+  const auto from = weight.begin() + 3 * units;
+  std::vector<T> terms(x.begin(), x.begin() + 5);
+  terms.insert(terms.end(), x.begin() + 7, x.end());
+  std::vector<T> want = plain(terms, std::vector<T>(from, from + 10 * units), start);
+  for (T& v : want) v = std::max(v, T(0));
+  CHECK(std::vector<T>(sums.data(), sums.data() + units) == want);
+}
+
 }  // namespace
+
+TEST_CASE_TEMPLATE("some terms of a row have the bits of plain loops", T, float, double) {
+  for (const std::string& isa : kernels::available())
+    for (const int64_t units : {1, 16, 40, 64, 100, 128, 192, 200, 300})
+      for (const bool backwards : {false, true}) check_terms<T>(isa, units, backwards);
+}
 
 TEST_CASE_TEMPLATE("a row times a matrix has the bits of plain loops", T, float, double) {
   for (const std::string& isa : kernels::available()) {

@@ -34,6 +34,13 @@ struct RowArgs {
   ActivationFunction<T> activation;
 };
 
+/// Some of the terms of a row's sums: runs of `count` rows of W from `first` on, one behind the
+/// other, whose x lie `step` numbers from one run to the next.
+struct RowTerms {
+  int64_t first, runs, count, step;
+  bool backwards;  // from the last panels to the first, which changes no sum
+};
+
 /// Rows of the caller's array that will be gathered next. Kernels that have loads to spare prefetch
 /// them into L2, piece by piece.
 struct PrefetchCursor {

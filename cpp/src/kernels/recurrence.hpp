@@ -74,30 +74,33 @@ CHAINRULE_INLINE bool goes_on(const RowLengths<T>& lengths, int64_t row) {
   return !lengths.data || T(lengths.position) < lengths.data[row * lengths.stride];
 }
 
-/// Calls active(place) for all vectors of rows that go on, and ended(place) for those of the
-/// others.
-template <class Args, class Active, class Ended>
-CHAINRULE_INLINE void each_place(const Args& f, int lanes, Active active, Ended ended) {
+/// Goes through the vectors of rows that go on, by ended(place) or by active(place) for each of
+/// the passes. What waits for another function of the same place is in a pass behind it, since a
+/// processor then has several places to work on.
+template <class Args, class Ended, class... Active>
+CHAINRULE_INLINE void each_place(const Args& f, int lanes, Ended ended, Active... active) {
   for (int64_t i = 0; i < f.rows; ++i) {
-    const bool on = goes_on(f.lengths, i);
-    for (int64_t j = 0; j < f.units; j += lanes) {
-      const Place at{i, j, f.units};
-      if (on) {
-        active(at);
-      } else {
-        ended(at);
-      }
+    const auto pass = [&](auto use) CHAINRULE_LAMBDA {
+      for (int64_t j = 0; j < f.units; j += lanes) use(Place{i, j, f.units});
+    };
+    if (goes_on(f.lengths, i)) {
+      (pass(active), ...);
+    } else {
+      pass(ended);
     }
   }
 }
 
-template <class T, class Active>
-CHAINRULE_INLINE void each_step_place(const RecurrentStepArgs<T>& f, Active active) {
-  each_place(f, kLanes<T>, active, [&](Place at) CHAINRULE_LAMBDA {
-    at.set(f.next_state, at.get(f.state));
-    at.set(f.y, Vec<T>{});
-    if (f.next_cell.data) at.set(f.next_cell, at.get(f.cell));
-  });
+template <class T, class... Active>
+CHAINRULE_INLINE void each_step_place(const RecurrentStepArgs<T>& f, Active... active) {
+  each_place(
+      f, kLanes<T>,
+      [&](Place at) CHAINRULE_LAMBDA {
+        at.set(f.next_state, at.get(f.state));
+        at.set(f.y, Vec<T>{});
+        if (f.next_cell.data) at.set(f.next_cell, at.get(f.cell));
+      },
+      active...);
 }
 
 /// The gradient with respect to the state behind the step, of rows that go on.
@@ -110,13 +113,16 @@ CHAINRULE_INLINE Vec<T> state_gradient(const RecurrentBackwardArgs<T>& f, Place 
 template <class T, class Active>
 CHAINRULE_INLINE void each_backward_place(const RecurrentBackwardArgs<T>& f, int64_t gates,
                                           Active active) {
-  each_place(f, kLanes<T>, active, [&](Place at) CHAINRULE_LAMBDA {
-    for (int64_t gate = 0; gate < gates; ++gate) {
-      at.set_gate(f.dgates, gate, Vec<T>{});
-      if (f.dsums.data) at.set_gate(f.dsums, gate, Vec<T>{});
-    }
-    at.set(f.more, at.get(f.dstate));
-  });
+  each_place(
+      f, kLanes<T>,
+      [&](Place at) CHAINRULE_LAMBDA {
+        for (int64_t gate = 0; gate < gates; ++gate) {
+          at.set_gate(f.dgates, gate, Vec<T>{});
+          if (f.dsums.data) at.set_gate(f.dsums, gate, Vec<T>{});
+        }
+        at.set(f.more, at.get(f.dstate));
+      },
+      active);
 }
 
 /// gates: f(s) already
@@ -140,17 +146,20 @@ void simple_rnn_step_backward(const RecurrentBackwardArgs<T>& f) {
 
 template <class T>
 void gru_step(const RecurrentStepArgs<T>& f) {
-  each_step_place(f, [&](Place at) CHAINRULE_LAMBDA {
-    const Vec<T> z = math::sigmoid<T>(at.gate(f.gates, 0) + at.gate(f.sums, 0));
-    const Vec<T> r = math::sigmoid<T>(at.gate(f.gates, 1) + at.gate(f.sums, 1));
-    const Vec<T> n = math::tanh<T>(fma(r, at.gate(f.sums, 2), at.gate(f.gates, 2)));
-    at.set_gate(f.gates, 0, z);
-    at.set_gate(f.gates, 1, r);
-    at.set_gate(f.gates, 2, n);
-    const Vec<T> h = fma(z, at.get(f.state) - n, n);
-    at.set(f.next_state, h);
-    at.set(f.y, h);
-  });
+  each_step_place(
+      f,
+      [&](Place at) CHAINRULE_LAMBDA {
+        at.set_gate(f.gates, 0, math::sigmoid<T>(at.gate(f.gates, 0) + at.gate(f.sums, 0)));
+        at.set_gate(f.gates, 1, math::sigmoid<T>(at.gate(f.gates, 1) + at.gate(f.sums, 1)));
+      },
+      [&](Place at) CHAINRULE_LAMBDA {
+        const Vec<T> r = at.gate(f.gates, 1);
+        const Vec<T> n = math::tanh<T>(fma(r, at.gate(f.sums, 2), at.gate(f.gates, 2)));
+        at.set_gate(f.gates, 2, n);
+        const Vec<T> h = fma(at.gate(f.gates, 0), at.get(f.state) - n, n);
+        at.set(f.next_state, h);
+        at.set(f.y, h);
+      });
 }
 
 template <class T>
@@ -176,21 +185,23 @@ void gru_step_backward(const RecurrentBackwardArgs<T>& f) {
 
 template <class T>
 void lstm_step(const RecurrentStepArgs<T>& f) {
-  each_step_place(f, [&](Place at) CHAINRULE_LAMBDA {
-    const Vec<T> i = math::sigmoid<T>(at.gate(f.gates, 0));
-    const Vec<T> forget = math::sigmoid<T>(at.gate(f.gates, 1));
-    const Vec<T> g = math::tanh<T>(at.gate(f.gates, 2));
-    const Vec<T> o = math::sigmoid<T>(at.gate(f.gates, 3));
-    at.set_gate(f.gates, 0, i);
-    at.set_gate(f.gates, 1, forget);
-    at.set_gate(f.gates, 2, g);
-    at.set_gate(f.gates, 3, o);
-    const Vec<T> c = fma(i, g, forget * at.get(f.cell));
-    at.set(f.next_cell, c);
-    const Vec<T> h = o * math::tanh<T>(c);
-    at.set(f.next_state, h);
-    at.set(f.y, h);
-  });
+  each_step_place(
+      f,
+      [&](Place at) CHAINRULE_LAMBDA {
+        const Vec<T> i = math::sigmoid<T>(at.gate(f.gates, 0));
+        const Vec<T> forget = math::sigmoid<T>(at.gate(f.gates, 1));
+        const Vec<T> g = math::tanh<T>(at.gate(f.gates, 2));
+        at.set_gate(f.gates, 0, i);
+        at.set_gate(f.gates, 1, forget);
+        at.set_gate(f.gates, 2, g);
+        at.set_gate(f.gates, 3, math::sigmoid<T>(at.gate(f.gates, 3)));
+        at.set(f.next_cell, fma(i, g, forget * at.get(f.cell)));
+      },
+      [&](Place at) CHAINRULE_LAMBDA {
+        const Vec<T> h = at.gate(f.gates, 3) * math::tanh<T>(at.get(f.next_cell));
+        at.set(f.next_state, h);
+        at.set(f.y, h);
+      });
 }
 
 template <class T>

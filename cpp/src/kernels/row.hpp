@@ -16,12 +16,23 @@ using namespace chainrule::kernels;
 /// Panels worked on at once, since a single row has so few sums that each would wait for itself.
 constexpr int kRowPanels = kPanelVectors < 8 ? 8 / kPanelVectors : 1;
 
-/// The terms of a row's sums, in rising order: all, those of a list, or those whose bits are set.
+/// The terms of a row's sums, in rising order: all, runs of them, those of a list, or those whose
+/// bits are set. They call add(k, i) for row k of W and number i of x.
 struct AllTerms {
   int64_t count;
   template <class Add>
   CHAINRULE_INLINE void each(Add add) const {
-    for (int64_t k = 0; k < count; ++k) add(k);
+    for (int64_t k = 0; k < count; ++k) add(k, k);
+  }
+};
+struct TermRuns {
+  RowTerms terms;
+  template <class Add>
+  CHAINRULE_INLINE void each(Add add) const {
+    int64_t k = terms.first;
+    for (int64_t run = 0; run < terms.runs; ++run) {
+      for (int64_t i = run * terms.step, end = i + terms.count; i < end; ++i) add(k++, i);
+    }
   }
 };
 struct TermList {
@@ -29,14 +40,17 @@ struct TermList {
   int64_t count;
   template <class Add>
   CHAINRULE_INLINE void each(Add add) const {
-    for (int64_t i = 0; i < count; ++i) add(terms[i]);
+    for (int64_t i = 0; i < count; ++i) add(terms[i], terms[i]);
   }
 };
 struct TermBits {
   uint64_t word;
   template <class Add>
   CHAINRULE_INLINE void each(Add add) const {
-    for (uint64_t w = word; w; w &= w - 1) add(__builtin_ctzll(w));
+    for (uint64_t w = word; w; w &= w - 1) {
+      const int64_t k = __builtin_ctzll(w);
+      add(k, k);
+    }
   }
 };
 
@@ -52,8 +66,8 @@ void row_strip(const RowArgs<T>& f, const T* x, T* y, int64_t column, Terms term
       s[p][v] = f.bias ? load(f.bias + column + p * width + v * kLanes<T>) : Vec<T>{};
     }
   }
-  terms.each([&](int64_t k) CHAINRULE_LAMBDA {
-    const Vec<T> xk = broadcast(x[k]);
+  terms.each([&](int64_t k, int64_t i) CHAINRULE_LAMBDA {
+    const Vec<T> xk = broadcast(x[i]);
     for (int p = 0; p < NP; ++p) {
       for (int v = 0; v < NV; ++v) {
         s[p][v] = fma(xk, load(weight + p * panel + k * width + v * kLanes<T>), s[p][v]);
@@ -92,16 +106,26 @@ CHAINRULE_INLINE void narrow_row_panel(const RowArgs<T>& f, const T* x, T* y, in
 }
 
 template <class T, class Terms>
-CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Terms terms) {
+CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Terms terms,
+                                     bool backwards = false, int64_t together = kRowPanels) {
   const int64_t columns =
       (f.shape.columns + f.shape.alignment - 1) / f.shape.alignment * f.shape.alignment;
   const int64_t panels = columns / kPanelColumns<T>;
-  int64_t panel = 0;
-  for (; panel + kRowPanels <= panels; panel += kRowPanels)
-    row_strip<T, kRowPanels, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
-  last_row_panels<T>(f, x, y, panel * kPanelColumns<T>, panels - panel, terms);
-  const int64_t done = panels * kPanelColumns<T>;
-  narrow_row_panel<T>(f, x, y, done, (columns - done) / kLanes<T>, terms);
+  const int64_t groups = panels / together;
+  for (int64_t i = 0; i <= groups; ++i) {
+    const int64_t panel = (backwards ? groups - i : i) * together;
+    if (panel + together <= panels) {
+      if (together == kRowPanels) {
+        row_strip<T, kRowPanels, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
+      } else {
+        row_strip<T, 1, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
+      }
+    } else {
+      last_row_panels<T>(f, x, y, panel * kPanelColumns<T>, panels - panel, terms);
+      const int64_t done = panels * kPanelColumns<T>;
+      narrow_row_panel<T>(f, x, y, done, (columns - done) / kLanes<T>, terms);
+    }
+  }
 }
 
 /// all_row_panels without the terms that are zero.
@@ -113,18 +137,28 @@ CHAINRULE_INLINE void nonzero_row_panels(const RowArgs<T>& f, const T* x, T* y, 
   for (int64_t k = 0; k < inputs; k += kBitsPerWord)
     count += append_bits(nonzero_word(x + k, inputs - k), k, terms + count);
   if (count < inputs) return all_row_panels(f, x, y, TermList{terms, count});
-  all_row_panels(f, x, y, AllTerms{inputs});
+  all_row_panels(f, x, y, TermRuns{{0, 1, inputs, 0, false}});
+}
+
+template <class T>
+void activate_row(const RowArgs<T>& f, T* y) {
+  if (f.activation.kind == ActivationKind::linear) return;
+  activation_forward<T>({f.activation, 1, f.shape.columns, 0}, y, y);
+}
+
+template <class T>
+void forward_row_terms(const RowArgs<T>& f, const RowTerms& terms, const T* x, T* y) {
+  // Panels of AVX-512 that L1 holds no two of come one by one: four sums in flight keep up with L2.
+  const bool alone = sizeof(Vec<T>) == 64 && f.shape.rows * f.shape.columns * sizeof(T) > 32768;
+  all_row_panels(f, x, y, TermRuns{terms}, terms.backwards, alone ? 1 : kRowPanels);
+  activate_row(f, y);
 }
 
 template <class T>
 void forward_row(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
-  if (terms) {
-    nonzero_row_panels(f, x, y, terms);
-  } else {
-    all_row_panels(f, x, y, AllTerms{f.shape.rows});
-  }
-  if (f.activation.kind == ActivationKind::linear) return;
-  activation_forward<T>({f.activation, 1, f.shape.columns, 0}, y, y);
+  if (!terms) return forward_row_terms(f, {0, 1, f.shape.rows, 0, false}, x, y);
+  nonzero_row_panels(f, x, y, terms);
+  activate_row(f, y);
 }
 
 }  // namespace

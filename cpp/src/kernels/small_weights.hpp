@@ -130,7 +130,7 @@ void small_strip(const SmallForwardArgs& a, const typename Format::Input* x, int
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < NV; ++v)
         s[p][r][v] = Format::start(f, column + p * width + v * kLanes<float>);
-  terms.each([&](int64_t k) CHAINRULE_LAMBDA {
+  terms.each([&](int64_t k, int64_t) CHAINRULE_LAMBDA {
     for (int p = 0; p < NP; ++p)
       Format::template add<R, NV>(s[p], x + k, x_stride, words + p * step * count + k * step);
   });

@@ -40,6 +40,8 @@ struct InferenceKernels {
   /// x and y are padded, x only where `terms` is given: room for a list of the nonzero inputs, 16
   /// more than all; null: all terms are summed.
   void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
+  /// The same of these terms alone.
+  void (*forward_row_terms)(const RowArgs<T>&, const RowTerms&, const T* x, T* y);
   /// Of float alone; null for double. Products with small weights, whatever the number of rows.
   void (*bfloat16_forward)(const SmallForwardArgs&);
   void (*int8_forward)(const SmallForwardArgs&);

@@ -99,11 +99,12 @@ void InferencePlan<T>::assign_slots(bool streams) {
     const auto& infers = dynamic_cast<const Infers<T>&>(*node.stage);
     auto* product = dynamic_cast<InfersProduct<T>*>(node.stage.get());
     const auto* activation = dynamic_cast<const ActivationStage<T>*>(node.stage.get());
-    // An activation behind a product becomes part of it, where no other stage reads in between.
-    if (const StageNode<T>* next = product ? graph_.single_reader(writes) : nullptr) {
+    // An activation behind a sum becomes part of it, where no other stage reads in between.
+    auto* ends = dynamic_cast<EndsInActivation*>(node.stage.get());
+    if (const StageNode<T>* next = ends ? graph_.single_reader(writes) : nullptr) {
       if (const auto* behind = dynamic_cast<const ActivationStage<T>*>(next->stage.get())) {
         activation = behind;
-        product->fuse_activation(activation->activation());
+        ends->fuse_activation(activation->activation());
         done[static_cast<std::size_t>(next - graph_.stages.data())] = true;
         writes = next->writes;
       }
@@ -154,7 +155,7 @@ void InferencePlan<T>::assign_slots(bool streams) {
   // A single row may then be read where the caller has it, without a copy.
   const StageNode<T>* reader = graph_.single_reader(graph_.inputs[0]);
   reads_in_place_ = inputs_.size() == 1 && !inputs_[0].affine && reader && !ops_.empty() &&
-                    ops_.front().is_product && !ops_.front().zeros;
+                    (ops_.front().streams || (ops_.front().is_product && !ops_.front().zeros));
 }
 
 // What stages work out from the weights, such as scalings and bins, follows.
@@ -192,7 +193,7 @@ void InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t row
     run_row(nullptr, workspace);
     return;
   }
-  for (const InferOp& op : ops_) run_stage(op, rows, workspace);
+  for (const InferOp& op : ops_) run_stage(op, rows, nullptr, workspace);
 }
 
 // x: (rows positions) x inputs -> y: (rows positions) x outputs, from slot to slot
@@ -209,7 +210,7 @@ void InferencePlan<T>::observe(const T* in, std::int64_t in_stride, std::int64_t
         values.insert(values.end(), x + i * op.x_stride,
                       x + i * op.x_stride + op.product.shape.rows);
     }
-    run_stage(op, rows, workspace);
+    run_stage(op, rows, nullptr, workspace);
   }
 }
 
@@ -226,14 +227,15 @@ void InferencePlan<T>::gather(const T* in, std::int64_t in_stride, std::int64_t 
   }
 }
 
+/// An op of any kind; it reads `x` unless that is null.
 template <class T>
-void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows,
+void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows, const T* x,
                                  InferWorkspace<T>& workspace) const noexcept {
-  if (small_ && op.product_number >= 0) return run_small(op, rows, nullptr, workspace);
+  if (small_ && op.product_number >= 0) return run_small(op, rows, x, workspace);
   for (std::size_t i = 0; i < op.joined.size(); ++i)
     workspace.joined[i] = workspace.slot(op.joined[i]);
   const InferArgs<T> args{rows * op.x_positions,
-                          workspace.slot(op.x),
+                          x ? x : workspace.slot(op.x),
                           op.x_stride,
                           workspace.slot(op.y),
                           op.y_stride,
@@ -262,13 +264,14 @@ void InferencePlan<T>::run_small(const InferOp& op, std::int64_t rows, const T* 
 template <class T>
 void InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& workspace) const noexcept {
   for (const InferOp& op : ops_) {
-    if (small_ && op.product_number >= 0) {
-      run_small(op, 1, x, workspace);
-    } else if (op.is_product) {
+    if (op.streams) op.streams->begin(workspace.kept.data() + op.kept, workspace.position);
+  }
+  for (const InferOp& op : ops_) {
+    if (op.is_product && !small_) {
       kernels_.forward_row(op.product, x ? x : workspace.slot(op.x), workspace.slot(op.y),
                            op.zeros ? workspace.terms.data() : nullptr);
     } else {
-      run_stage(op, 1, workspace);
+      run_stage(op, 1, x, workspace);
     }
     x = nullptr;
   }

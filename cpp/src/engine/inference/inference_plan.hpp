@@ -128,7 +128,8 @@ class InferencePlan {
   void gather(const T* in, std::int64_t in_stride, std::int64_t rows,
               InferWorkspace<T>& workspace) const noexcept;
   void run_row(const T* x, InferWorkspace<T>& workspace) const noexcept;
-  void run_stage(const InferOp& op, std::int64_t rows, InferWorkspace<T>& workspace) const noexcept;
+  void run_stage(const InferOp& op, std::int64_t rows, const T* x,
+                 InferWorkspace<T>& workspace) const noexcept;
 
   const kernels::KernelTable<T>& kernels_;
   Parameters<T> parameters_;
@@ -145,7 +146,7 @@ class InferencePlan {
   std::int64_t widest_ = 0;
   std::size_t most_joined_ = 0;
   std::int64_t stream_size_ = 0;
-  bool reads_in_place_ = false;  // a single row's first product reads the caller's memory
+  bool reads_in_place_ = false;  // a single row's first op reads the caller's memory
 };
 
 }  // namespace chainrule::engine

@@ -50,6 +50,12 @@ class Streams {
  public:
   /// How many numbers it keeps, zeros before the first position; 0: `infer` is all there is to do.
   virtual std::int64_t stream_size() const = 0;
+  /// What it can do for the next position before its input is there. It comes before any stage's
+  /// `stream`, so that the sums of several stages, each of which waits for itself, go on at once.
+  virtual void begin(T* kept, std::int64_t position) const noexcept {
+    (void)kept;
+    (void)position;
+  }
   /// What `infer` does, of the next position alone: `position` counts those before it. `kept`: the
   /// numbers of this sequence.
   virtual void stream(const InferArgs<T>& args, T* kept, std::int64_t position) const noexcept = 0;
@@ -58,12 +64,20 @@ class Streams {
   ~Streams() = default;
 };
 
-/// What a stage implements that multiplies by a matrix, and so can end in an activation.
-template <class T>
-class InfersProduct {
+/// What a stage implements that can end in an activation.
+class EndsInActivation {
  public:
-  /// Has `infer` and `row_product` do this activation as well, which comes behind the stage.
+  /// Has all predictions of the stage do this activation as well, which comes behind it.
   virtual void fuse_activation(const Activation& next) = 0;
+
+ protected:
+  ~EndsInActivation() = default;
+};
+
+/// What a stage implements that multiplies by a matrix.
+template <class T>
+class InfersProduct : public EndsInActivation {
+ public:
   /// What the stage does to a single row; valid as long as the parameters.
   virtual kernels::RowArgs<T> row_product() const = 0;
 

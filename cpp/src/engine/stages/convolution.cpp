@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/inference/infers.hpp"
+#include "engine/stages/activation.hpp"
 #include "engine/stages/bias_gradient.hpp"
 #include "engine/stages/convolution_passes.hpp"
 #include "engine/stages/stages.hpp"
@@ -81,7 +82,7 @@ class KernelStage : public Stage<T>,
 };
 
 template <class T>
-class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
+class ConvolutionStage final : public KernelStage<T>, public EndsInActivation, public Streams<T> {
  public:
   ConvolutionStage(const StageContext<T>& c, const ConvolutionSizes<T>& sizes)
       : KernelStage<T>(c, sizes),
@@ -141,38 +142,58 @@ class ConvolutionStage final : public KernelStage<T>, public Streams<T> {
 
   void infer(const InferArgs<T>& p) const noexcept override {
     const std::int64_t x_rows = this->sizes_.has_flat_images ? 1 : this->sizes_.windows.inputs();
-    this->forward_.run(p.rows / x_rows, this->weight(), this->bias(), p.x, p.y,
-                       static_cast<T*>(p.scratch), false);
+    const std::int64_t images = p.rows / x_rows;
+    this->forward_.run(images, this->weight(), this->bias(), p.x, p.y, static_cast<T*>(p.scratch),
+                       false);
+    if (infer_activation_.kind != kernels::ActivationKind::linear)
+      this->sizes_.kernels.activation_forward(
+          {infer_activation_, images * this->sizes_.windows.outputs(), outputs(), p.y_stride}, p.y,
+          p.y);
+  }
+  void fuse_activation(const Activation& next) override {
+    infer_activation_ = kernel_function<T>(next);
   }
   std::int64_t infer_scratch_bytes(std::int64_t) const override {
     return this->forward_.block_copies() * std::int64_t{sizeof(T)};
   }
 
-  // One position, of a time axis of one: `kept` is a ring of the frames that a window spans.
+  // One position, of a time axis of one. `kept`: the sums of its frames so far, and a ring of as
+  // many frames as a window looks back, each twice, so that those of a window lie at one distance.
   // y(f) = b(f) + sum over kernel position and channel, in this order, of x W. x: 1 x channels
   std::int64_t stream_size() const override {
-    const model::Window& w = this->sizes_.windows.x;
-    return w.size > 1 ? w.span() * this->sizes_.channels : 0;
+    return past() > 0 ? padded<T>(outputs()) + 2 * past() * this->sizes_.channels : 0;
   }
-  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+  void begin(T* kept, std::int64_t position) const noexcept override {
     const model::Window& w = this->sizes_.windows.x;
     const std::int64_t channels = this->sizes_.channels;
-    const std::int64_t newest = position % w.span();
-    std::copy_n(p.x, channels, kept + newest * channels);
-    auto* window = static_cast<T*>(p.scratch);
-    std::int64_t frame = newest + 1 == w.span() ? 0 : newest + 1;
-    for (std::int64_t k = 0; k < w.size; ++k) {
-      std::copy_n(kept + frame * channels, channels, window + k * channels);
-      frame += w.dilation;
-      if (frame >= w.span()) frame -= w.span();
-    }
-    this->sizes_.kernels.forward_row({this->weight_->shape, this->weight(), this->bias(), kLinear},
-                                     window, p.y, nullptr);
+    add_terms(this->bias(), {0, w.size - 1, channels, w.dilation * channels, false},
+              frame(kept, position), kept, kLinear);
+  }
+  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+    const std::int64_t channels = this->sizes_.channels;
+    add_terms(kept, {this->weight_->shape.rows - channels, 1, channels, 0, false}, p.x, p.y,
+              infer_activation_);
+    T* oldest = frame(kept, position);
+    std::copy_n(p.x, channels, oldest);
+    std::copy_n(p.x, channels, oldest + past() * channels);
   }
 
  private:
   static constexpr kernels::ActivationFunction<T> kLinear{kernels::ActivationKind::linear, {}};
 
+  /// Frames that a window reaches back.
+  std::int64_t past() const { return this->sizes_.windows.x.span() - 1; }
+  /// The oldest frame that the window of a position reads; the next ones lie behind it.
+  T* frame(T* kept, std::int64_t position) const {
+    return kept + padded<T>(outputs()) + position % past() * this->sizes_.channels;
+  }
+  void add_terms(const T* start, const kernels::RowTerms& terms, const T* from, T* sums,
+                 const kernels::ActivationFunction<T>& activation) const {
+    this->sizes_.kernels.forward_row_terms(
+        {this->weight_->shape, this->weight(), start, activation}, terms, from, sums);
+  }
+
+  kernels::ActivationFunction<T> infer_activation_ = kLinear;
   Buffer<T> copies_;  // of all x where the gradients read them, else of a block for each thread
   std::unique_ptr<ConvolutionInputGradient<T>> input_gradient_;  // null: inference only
   Buffer<T> scratch_;                                            // its own, for each thread

@@ -110,9 +110,26 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
 
   // One step, of a time axis of one: the states lie in `kept`. x: 1 x f
   std::int64_t stream_size() const override { return state_size(); }
-  void stream(const InferArgs<T>& p, T* kept, std::int64_t) const noexcept override {
-    run(tables_in(p.scratch, 1, kept), {0, 1}, p.x, p.x_stride, output(p.y, p.y_stride), {}, {});
-    std::copy_n(p.y, units_, kept);
+  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+    T* gates = static_cast<T*>(p.scratch);
+    T* sums = cell_.sums == Sums::beside ? gates + gates_stride_ : gates;
+    // Each step begins with the weights that the one before ended with, which are still in L1.
+    const bool backwards = position % 2 != 0;
+    add_row(weight_, parameters_.at(bias_), p.x, gates, backwards);
+    add_row(recurrent_weight_, cell_.sums == Sums::beside ? parameters_.at(recurrent_bias_) : gates,
+            kept, sums, backwards);
+    if (cell_.sums == Sums::before) kernels_.activation_forward(activation_of(1, 0), gates, gates);
+    T* cell = cell_.has_cell ? kept + stride_ : nullptr;
+    cell_.step({.rows = 1,
+                .units = units_,
+                .lengths = {},
+                .gates = {gates, 0},
+                .sums = {sums, 0},
+                .state = {kept, 0},
+                .next_state = {kept, 0},
+                .y = {p.y, 0},
+                .cell = {cell, 0},
+                .next_cell = {cell, 0}});
   }
 
   std::int64_t infer_scratch_bytes(std::int64_t rows) const override {
@@ -160,13 +177,11 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
     return {table.data + rows.begin * table.row + place * stride, table.row};
   }
 
-  /// In memory of infer_scratch_bytes(). The states go on from those given, or begin with zeros.
-  RecurrentTables<T> tables_in(void* scratch, std::int64_t rows, T* states = nullptr) const {
+  /// In memory of infer_scratch_bytes(). The states begin with zeros.
+  RecurrentTables<T> tables_in(void* scratch, std::int64_t rows) const {
     auto* numbers = static_cast<T*>(scratch);
-    if (!states) {
-      states = numbers + rows * sums_size();
-      std::fill_n(states, rows * state_size(), T(0));
-    }
+    T* states = numbers + rows * sums_size();
+    std::fill_n(states, rows * state_size(), T(0));
     return tables_of_step(cell_, {numbers, time_ * gates_stride_, gates_stride_},
                           {states, stride_, 0}, rows);
   }
@@ -243,12 +258,17 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
     const T* weight = parameters_.at(&w);
     const T* bias = parameters_.at(b);
     if (rows == 1) {
-      const T* start = adds ? sums.data : bias;
-      kernels_.forward_row({w.shape, weight, start, kLinear}, from.data, sums.data, nullptr);
+      add_row(w, adds ? sums.data : bias, from.data, sums.data, false);
     } else {
       kernels_.forward({w.shape, weight, bias, from.data, from.stride, sums.data, sums.stride, 0,
                         rows, 0, w.shape.panels(), blocking.forward_inputs, adds});
     }
+  }
+
+  /// sums = start + from W of one row
+  void add_row(const Parameter& w, const T* start, const T* from, T* sums, bool backwards) const {
+    kernels_.forward_row_terms({w.shape, parameters_.at(&w), start, kLinear},
+                               {0, 1, w.shape.rows, 0, backwards}, from, sums);
   }
 
   const kernels::KernelTable<T>& kernels_;
