@@ -42,7 +42,8 @@ struct HessianEigenvalues {
 class CHAINRULE_API Hessian {
  public:
   /// Copies the parameters; x and y are read in place by each product. Throws Error where these do
-  /// not fit the network or the loss, as compute_gradients does.
+  /// not fit the network or the loss, as compute_gradients does, and for functions of the caller's
+  /// and recurrent layers with truncate_gradient, which have no second derivatives.
   template <class T>
   Hessian(const Network<T>& network, const Inputs& x, const Targets& y, const Losses& losses,
           int num_threads = 0);
@@ -54,9 +55,9 @@ class CHAINRULE_API Hessian {
   std::int64_t size() const;
   /// The gradient of the mean loss, size() numbers.
   void gradient(double* to);
-  /// product = H v, in the time of about four gradients: one pass of dual numbers, without the
-  /// matrix. Reference: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation
-  /// 6, 1994.
+  /// product = H v, in the time of about four gradients, of recurrent layers about ten: one pass of
+  /// dual numbers, without the matrix. Reference: Pearlmutter, "Fast exact multiplication by the
+  /// Hessian", Neural Computation 6, 1994.
   void multiply(const double* v, double* product);
   /// All of it, size() x size() numbers, symmetric to the bit; a product for each column. `poll` is
   /// called between products and may throw.

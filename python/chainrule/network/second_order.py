@@ -68,7 +68,8 @@ def hessian_vector(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument does not fit, or there is no such derivative: of functions of the caller's,
+        and of a recurrent layer with ``truncate_gradient``, whose gradient is that of no function.
 
     Notes
     -----
