@@ -327,7 +327,7 @@ def test_position(index, rng) -> None:
 @pytest.mark.parametrize(
     ("shape", "index", "text"),
     [
-        ((4, 3), 4, r"index must be at least -4 and below 4 for rows of shape \(4, 3\), got 4"),
+        ((4, 3), 4, r"index must name a position of rows of shape \(4, 3\), got 4"),
         ((4, 3), -5, "got -5"),
         (4, 0, r"position: it reads rows of shape \(time, features\), got \(4,\)"),
         ((4, 3, 2), 0, r"got \(4, 3, 2\)"),

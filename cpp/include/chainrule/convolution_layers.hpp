@@ -17,16 +17,10 @@
 
 namespace chainrule {
 
-/// What convolutions have in common. Those of Conv1D and Conv2D are y(o, f) = activation(b(f) + sum
-/// over kernel positions k and channels c, in this order, of x(o stride - before + k dilation, c)
-/// W(k, c, f)), where x is zero outside the input. kernel_size, strides and dilation have a number
-/// for each axis, or one for all.
-///
-/// Parameters: weight of shape (kernel_size..., channels, filters), bias of shape (filters) if
-/// use_bias; the penalties l1 and l2 are on the weight alone.
-class CHAINRULE_API Convolution : public TrainedLayer {
+/// What layers with a kernel that moves have in common. kernel_size, strides and dilation have a
+/// number for each axis, or one for all; the penalties l1 and l2 are on the weight alone.
+class CHAINRULE_API KernelLayer : public TrainedLayer {
  public:
-  std::int64_t filters = 0;
   std::vector<std::int64_t> kernel_size;
   std::vector<std::int64_t> strides = {1};
   Padding padding = Padding::valid;
@@ -42,17 +36,41 @@ class CHAINRULE_API Convolution : public TrainedLayer {
   virtual std::size_t axes() const = 0;
   /// Whether it is the transpose of the convolution with its options.
   virtual bool is_transposed() const { return false; }
+  /// Whether it convolves each channel by itself, with `count` outputs each; else all channels,
+  /// with `count` outputs.
+  virtual bool is_depthwise() const { return false; }
+  virtual std::int64_t& count() = 0;
+  virtual std::int64_t count() const = 0;
 
   Config config() const override;
   Shape output_shape(const std::vector<Shape>& inputs) const override;
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 
  protected:
-  Convolution() = default;
-  Convolution(std::int64_t filters_, std::vector<std::int64_t> kernel_size_, Activation activation_)
-      : filters(filters_), kernel_size(std::move(kernel_size_)), activation(activation_) {}
+  KernelLayer();
+  KernelLayer(std::vector<std::int64_t> kernel_size_, Activation activation_)
+      : kernel_size(std::move(kernel_size_)), activation(activation_) {}
   /// Sets the options that `config` gives.
   void read(const Config& config);
+};
+
+/// What convolutions have in common. Those of Conv1D and Conv2D are y(o, f) = activation(b(f) + sum
+/// over kernel positions k and channels c, in this order, of x(o stride - before + k dilation, c)
+/// W(k, c, f)), where x is zero outside the input.
+///
+/// Parameters: weight of shape (kernel_size..., channels, filters), bias of shape (filters) if
+/// use_bias.
+class CHAINRULE_API Convolution : public KernelLayer {
+ public:
+  std::int64_t filters = 0;
+
+  std::int64_t& count() override { return filters; }
+  std::int64_t count() const override { return filters; }
+
+ protected:
+  Convolution() = default;
+  Convolution(std::int64_t filters_, std::vector<std::int64_t> kernel_size_, Activation activation_)
+      : KernelLayer(std::move(kernel_size_), activation_), filters(filters_) {}
 };
 
 /// A convolution over time, of (time, features). Its padding may be causal.
@@ -131,34 +149,17 @@ class CHAINRULE_API Conv2DTranspose final : public TransposedConvolution {
 /// where channel c has the outputs j from c depth_multiplier on.
 ///
 /// Parameters: weight of shape (kernel_size..., channels * depth_multiplier), bias of shape
-/// (channels * depth_multiplier) if use_bias; the penalties l1 and l2 are on the weight alone.
-class CHAINRULE_API DepthwiseConvolution : public TrainedLayer {
+/// (channels * depth_multiplier) if use_bias.
+class CHAINRULE_API DepthwiseConvolution : public KernelLayer {
  public:
-  std::vector<std::int64_t> kernel_size;
-  std::vector<std::int64_t> strides = {1};
-  Padding padding = Padding::valid;
-  std::vector<std::int64_t> dilation = {1};
-  Activation activation;
   std::int64_t depth_multiplier = 1;  // outputs of each channel
-  bool use_bias = true;
-  std::optional<Initializer> weight_initializer;  // default: Initializer::for_activation
-  Initializer bias_initializer;                   // default: zeros
-  double l1 = 0.0;
-  double l2 = 0.0;
 
-  /// How many axes the kernel moves along.
-  virtual std::size_t axes() const = 0;
-
-  Config config() const override;
-  Shape output_shape(const std::vector<Shape>& inputs) const override;
-  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+  bool is_depthwise() const override { return true; }
+  std::int64_t& count() override { return depth_multiplier; }
+  std::int64_t count() const override { return depth_multiplier; }
 
  protected:
-  DepthwiseConvolution() = default;
-  DepthwiseConvolution(std::vector<std::int64_t> kernel_size_, Activation activation_)
-      : kernel_size(std::move(kernel_size_)), activation(activation_) {}
-  /// Sets the options that `config` gives.
-  void read(const Config& config);
+  using KernelLayer::KernelLayer;
 };
 
 /// A convolution of each feature of (time, features) by itself. Its padding may be causal.

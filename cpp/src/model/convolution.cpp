@@ -2,7 +2,6 @@
 #include "model/convolution.hpp"
 
 #include <string>
-#include <type_traits>
 
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
@@ -11,30 +10,32 @@
 namespace chainrule {
 namespace {
 
-/// The options as a config holds them, with the padding's name. L: Convolution or
-/// DepthwiseConvolution, const or not.
+/// The option that says how many outputs there are.
+const char* count_name(const KernelLayer& layer) {
+  return layer.is_depthwise() ? "depth_multiplier" : "filters";
+}
+
+/// The options as a config holds them, with the padding's name. L: KernelLayer, const or not.
 template <class L>
-struct ConvolutionOptions {
+struct KernelOptions {
   L& layer;
   std::string padding{model::padding_names.name(Padding::valid)};
 };
 
-template <class Self, class L>
-concept OptionsOf = model::described_as<Self, ConvolutionOptions<L>> ||
-                    model::described_as<Self, ConvolutionOptions<const L>>;
+template <class Self>
+concept OptionsOfKernels = model::described_as<Self, KernelOptions<KernelLayer>> ||
+                           model::described_as<Self, KernelOptions<const KernelLayer>>;
 
 template <class Visit, class Self>
-  requires OptionsOf<Self, Convolution> || OptionsOf<Self, DepthwiseConvolution>
+  requires OptionsOfKernels<Self>
 void visit_fields(Visit& visit, Self& self) {
-  if constexpr (OptionsOf<Self, Convolution>)
-    visit("filters", self.layer.filters, model::at_least_one);
+  auto&& count = self.layer.count();
+  visit(count_name(self.layer), count, model::at_least_one);
   visit("kernel_size", self.layer.kernel_size, model::at_least_one);
   visit("strides", self.layer.strides, model::at_least_one);
   visit("padding", self.padding);
   visit("dilation", self.layer.dilation, model::at_least_one);
   visit("activation", self.layer.activation);
-  if constexpr (OptionsOf<Self, DepthwiseConvolution>)
-    visit("depth_multiplier", self.layer.depth_multiplier, model::at_least_one);
   visit("use_bias", self.layer.use_bias);
   visit("weight_initializer", self.layer.weight_initializer);
   visit("bias_initializer", self.layer.bias_initializer);
@@ -57,47 +58,27 @@ std::int64_t most_filters(const std::vector<model::Window>& windows, const Shape
   return room;
 }
 
-/// Throws Error for a padding that the layer does not have.
-template <class L>
-void check_padding(const L& layer) {
-  if (layer.padding != Padding::causal) return;
-  model::find_padding(layer.kind(), "causal", layer.axes());
-  if constexpr (std::is_same_v<L, Convolution>)
+/// Throws Error for a padding or a kernel that the layer does not have.
+void check_kernel(const KernelLayer& layer) {
+  if (layer.padding == Padding::causal) {
+    model::find_padding(layer.kind(), "causal", layer.axes());
     if (layer.is_transposed())
       model::refuse(layer.kind(), "padding must be 'valid' or 'same', got 'causal'");
-}
-
-template <class L>
-void read_options(const Config& config, L& layer) {
-  ConvolutionOptions<L> options{layer};
-  model::read_fields(config, options);
-  layer.padding = model::find_padding(layer.kind(), options.padding, layer.axes());
-  check_padding(layer);
+  }
   if (layer.kernel_size.empty())
     model::refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
-}
-
-template <class L>
-Config config_of(const L& layer) {
-  return model::write_fields(
-      layer.kind(),
-      ConvolutionOptions<const L>{layer, std::string(model::padding_names.name(layer.padding))});
 }
 
 /// Throws Error for options that fit no input.
-template <class L>
-model::WindowOptions checked_options(const L& layer) {
-  model::check_fields(layer.kind(), ConvolutionOptions<const L>{layer});
-  if (layer.kernel_size.empty())
-    model::refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
-  check_padding(layer);
+model::WindowOptions checked_options(const KernelLayer& layer) {
+  model::check_fields(layer.kind(), KernelOptions<const KernelLayer>{layer});
+  check_kernel(layer);
   return {"kernel_size", layer.kernel_size, layer.strides, layer.dilation, layer.padding};
 }
 
 /// The weight of these shape and fan_out and the bias, with the layer's factors.
-template <class L>
-std::vector<ParameterSpec> specs_of(const L& layer, const Shape& weight, std::int64_t fan_out,
-                                    std::int64_t columns) {
+std::vector<ParameterSpec> specs_of(const KernelLayer& layer, const Shape& weight,
+                                    std::int64_t fan_out, std::int64_t columns) {
   std::vector<ParameterSpec> specs{{.name = "weight",
                                     .shape = weight,
                                     .initializer = layer.weight_initializer.value_or(
@@ -112,35 +93,48 @@ std::vector<ParameterSpec> specs_of(const L& layer, const Shape& weight, std::in
 
 }  // namespace
 
-void Convolution::read(const Config& config) { read_options(config, *this); }
+// Here, since each of six layers would have it otherwise.
+KernelLayer::KernelLayer() = default;
 
-Config Convolution::config() const { return config_of(*this); }
+void KernelLayer::read(const Config& config) {
+  KernelOptions<KernelLayer> options{*this};
+  model::read_fields(config, options);
+  padding = model::find_padding(kind(), options.padding, axes());
+  check_kernel(*this);
+}
 
-Shape Convolution::output_shape(const std::vector<Shape>& inputs) const {
+Config KernelLayer::config() const {
+  return model::write_fields(kind(), KernelOptions<const KernelLayer>{
+                                         *this, std::string(model::padding_names.name(padding))});
+}
+
+Shape KernelLayer::output_shape(const std::vector<Shape>& inputs) const {
   const Shape& input = model::single_input(kind(), inputs);
   const std::vector<model::Window> windows = model::windows_of(*this, input);
-  if (filters > most_filters(windows, input))
-    model::refuse(kind(), "kernel_size * channels * filters must be at most 2^48, got " +
-                              std::to_string(filters) + " filters on " + input.text());
+  if (count() > most_filters(windows, input))
+    model::refuse(kind(), std::string("kernel_size * channels * ") + count_name(*this) +
+                              " must be at most 2^48, got " + std::to_string(count()) + " on " +
+                              input.text());
   std::vector<std::int64_t> extents;
   extents.reserve(windows.size() + 1);
   for (const model::Window& window : windows)
     extents.push_back(is_transposed() ? window.inputs : window.outputs);
-  extents.push_back(filters);
+  extents.push_back(is_depthwise() ? input.columns() * count() : count());
   return Shape(std::move(extents));
 }
 
-std::vector<ParameterSpec> Convolution::parameters(const std::vector<Shape>& inputs) const {
-  output_shape(inputs);
-  const Shape& input = inputs.front();
-  const std::vector<model::Window> windows = model::windows_of(*this, input);
+std::vector<ParameterSpec> KernelLayer::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
+  const std::int64_t channels = inputs.front().columns();
+  const std::vector<model::Window> windows = model::windows_of(*this, inputs.front());
   std::vector<std::int64_t> extents;
   extents.reserve(windows.size() + 2);
   for (const model::Window& window : windows) extents.push_back(window.size);
-  extents.push_back(is_transposed() ? filters : input.columns());
-  extents.push_back(is_transposed() ? input.columns() : filters);
-  const std::int64_t fan_out = kernel_positions(windows) * extents.back();
-  return specs_of(*this, Shape(std::move(extents)), fan_out, filters);
+  if (!is_depthwise()) extents.push_back(is_transposed() ? columns : channels);
+  extents.push_back(is_transposed() ? channels : columns);
+  const std::int64_t fan_out =
+      kernel_positions(windows) * (is_depthwise() ? count() : extents.back());
+  return specs_of(*this, Shape(std::move(extents)), fan_out, columns);
 }
 
 Conv1D Conv1D::from_config(const Config& config) {
@@ -167,35 +161,6 @@ Conv2DTranspose Conv2DTranspose::from_config(const Config& config) {
   return layer;
 }
 
-void DepthwiseConvolution::read(const Config& config) { read_options(config, *this); }
-
-Config DepthwiseConvolution::config() const { return config_of(*this); }
-
-Shape DepthwiseConvolution::output_shape(const std::vector<Shape>& inputs) const {
-  const Shape& input = model::single_input(kind(), inputs);
-  const std::vector<model::Window> windows = model::windows_of(*this, input);
-  if (depth_multiplier > most_filters(windows, input))
-    model::refuse(kind(), "kernel_size * channels * depth_multiplier must be at most 2^48 on " +
-                              input.text());
-  std::vector<std::int64_t> extents;
-  extents.reserve(windows.size() + 1);
-  for (const model::Window& window : windows) extents.push_back(window.outputs);
-  extents.push_back(input.columns() * depth_multiplier);
-  return Shape(std::move(extents));
-}
-
-std::vector<ParameterSpec> DepthwiseConvolution::parameters(
-    const std::vector<Shape>& inputs) const {
-  const std::int64_t columns = output_shape(inputs).columns();
-  const std::vector<model::Window> windows = model::windows_of(*this, inputs.front());
-  std::vector<std::int64_t> extents;
-  extents.reserve(windows.size() + 1);
-  for (const model::Window& window : windows) extents.push_back(window.size);
-  extents.push_back(columns);
-  return specs_of(*this, Shape(std::move(extents)), kernel_positions(windows) * depth_multiplier,
-                  columns);
-}
-
 DepthwiseConv1D DepthwiseConv1D::from_config(const Config& config) {
   DepthwiseConv1D layer;
   layer.read(config);
@@ -208,15 +173,10 @@ DepthwiseConv2D DepthwiseConv2D::from_config(const Config& config) {
   return layer;
 }
 
-std::vector<model::Window> model::windows_of(const Convolution& layer, const Shape& input) {
+std::vector<model::Window> model::windows_of(const KernelLayer& layer, const Shape& input) {
   const WindowOptions options = checked_options(layer);
   return layer.is_transposed() ? transposed_windows_of(layer.kind(), input, layer.axes(), options)
                                : windows_of(layer.kind(), input, layer.axes(), options);
-}
-
-std::vector<model::Window> model::windows_of(const DepthwiseConvolution& layer,
-                                             const Shape& input) {
-  return windows_of(layer.kind(), input, layer.axes(), checked_options(layer));
 }
 
 }  // namespace chainrule

@@ -10,7 +10,6 @@ namespace chainrule::model {
 
 /// The windows of a convolution along each of its axes; throws Error where the input has none.
 /// Those of a transposed one are the convolution's that it is the transpose of: over its outputs.
-std::vector<Window> windows_of(const Convolution& layer, const Shape& input);
-std::vector<Window> windows_of(const DepthwiseConvolution& layer, const Shape& input);
+std::vector<Window> windows_of(const KernelLayer& layer, const Shape& input);
 
 }  // namespace chainrule::model

@@ -60,9 +60,8 @@ Shape Position::output_shape(const std::vector<Shape>& inputs) const {
     model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text());
   const std::int64_t time = input.positions();
   if (index < -time || index >= time)
-    model::refuse(kind(), "index must be at least -" + std::to_string(time) + " and below " +
-                              std::to_string(time) + " for rows of shape " + input.text() +
-                              ", got " + std::to_string(index));
+    model::refuse(kind(), "index must name a position of rows of shape " + input.text() + ", got " +
+                              std::to_string(index));
   return input.columns();
 }
 

@@ -234,14 +234,13 @@ void add_cropping(const Layer& layer, const StageContext<T>& context, Stages<T>&
              false, stages);
 }
 
+// All other positions are cropped.
 template <class T>
 void add_position(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
-  const Shape& x = context.shapes[0];
+  const std::int64_t time = context.shapes[0].positions();
   const std::int64_t index = dynamic_cast<const Position&>(layer).index;
-  const std::int64_t position = index < 0 ? x.positions() + index : index;
-  append_sum(layer, context,
-             copies(x, {1, x.columns()}, [&](std::size_t, std::int64_t) { return position; }),
-             false, stages);
+  const std::int64_t before = index < 0 ? time + index : index;
+  add_cropping(Cropping({before, time - 1 - before}), context, stages);
 }
 
 CHAINRULE_INSTANTIATE_FACTORY(add_pooling)
