@@ -26,7 +26,7 @@ struct AllTerms {
   }
 };
 struct TermRuns {
-  RowTerms terms;
+  const RowTerms& terms;  // by reference: they come in a register
   template <class Add>
   CHAINRULE_INLINE void each(Add add) const {
     int64_t k = terms.first;
@@ -137,7 +137,8 @@ CHAINRULE_INLINE void nonzero_row_panels(const RowArgs<T>& f, const T* x, T* y, 
   for (int64_t k = 0; k < inputs; k += kBitsPerWord)
     count += append_bits(nonzero_word(x + k, inputs - k), k, terms + count);
   if (count < inputs) return all_row_panels(f, x, y, TermList{terms, count});
-  all_row_panels(f, x, y, TermRuns{{0, 1, inputs, 0, false}});
+  const RowTerms all{0, 1, inputs, 0, false};
+  all_row_panels(f, x, y, TermRuns{all});
 }
 
 template <class T>
