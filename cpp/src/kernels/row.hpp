@@ -26,7 +26,7 @@ struct AllTerms {
   }
 };
 struct TermRuns {
-  RowTerms terms;
+  const RowTerms& terms;  // by reference: they come in a register
   template <class Add>
   CHAINRULE_INLINE void each(Add add) const {
     int64_t k = terms.first;
@@ -128,18 +128,6 @@ CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Term
   }
 }
 
-/// all_row_panels without the terms that are zero.
-template <class T>
-CHAINRULE_INLINE void nonzero_row_panels(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
-  const int64_t inputs = f.shape.rows;
-  if (inputs <= kBitsPerWord) return all_row_panels(f, x, y, TermBits{nonzero_word(x, inputs)});
-  int64_t count = 0;
-  for (int64_t k = 0; k < inputs; k += kBitsPerWord)
-    count += append_bits(nonzero_word(x + k, inputs - k), k, terms + count);
-  if (count < inputs) return all_row_panels(f, x, y, TermList{terms, count});
-  all_row_panels(f, x, y, TermRuns{{0, 1, inputs, 0, false}});
-}
-
 template <class T>
 void activate_row(const RowArgs<T>& f, T* y) {
   if (f.activation.kind == ActivationKind::linear) return;
@@ -147,17 +135,29 @@ void activate_row(const RowArgs<T>& f, T* y) {
 }
 
 template <class T>
-void forward_row_terms(const RowArgs<T>& f, const RowTerms& terms, const T* x, T* y) {
+[[gnu::noinline]] void forward_row_terms(const RowArgs<T>& f, const RowTerms& terms, const T* x,
+                                         T* y) {
   // Panels of AVX-512 that L1 holds no two of come one by one: four sums in flight keep up with L2.
   const bool alone = sizeof(Vec<T>) == 64 && f.shape.rows * f.shape.columns * sizeof(T) > 32768;
   all_row_panels(f, x, y, TermRuns{terms}, terms.backwards, alone ? 1 : kRowPanels);
   activate_row(f, y);
 }
 
+/// Without the terms that are zero.
 template <class T>
 void forward_row(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
-  if (!terms) return forward_row_terms(f, {0, 1, f.shape.rows, 0, false}, x, y);
-  nonzero_row_panels(f, x, y, terms);
+  const int64_t inputs = f.shape.rows;
+  int64_t count = inputs;
+  if (terms && inputs > kBitsPerWord) {
+    count = 0;
+    for (int64_t k = 0; k < inputs; k += kBitsPerWord)
+      count += append_bits(nonzero_word(x + k, inputs - k), k, terms + count);
+  } else if (terms) {
+    all_row_panels(f, x, y, TermBits{nonzero_word(x, inputs)});
+    return activate_row(f, y);
+  }
+  if (count == inputs) return forward_row_terms(f, {0, 1, inputs, 0, false}, x, y);
+  all_row_panels(f, x, y, TermList{terms, count});
   activate_row(f, y);
 }
 
