@@ -15,7 +15,9 @@ sys.path.insert(0, str(DOCS / "extensions"))
 # does takes more time than making the pages.
 gc.set_threshold(1_000_000)
 
+from docutils import nodes  # noqa: E402
 from headers import write_xml  # noqa: E402
+from sphinx import addnodes  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 
 project = "chainrule"
@@ -102,7 +104,17 @@ def skip_inherited(
     return True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
 
 
+def shorten_contents(_app: object, page: nodes.document) -> None:
+    """Leave members of C++ classes out of the contents, which every page's sidebar is made of."""
+    for outer in page.findall(addnodes.desc):
+        is_namespace = outer[0].astext().startswith("namespace ")
+        if outer["domain"] in ("c", "cpp") and not is_namespace:
+            for member in outer[1].findall(addnodes.desc):
+                member["no-contents-entry"] = True
+
+
 def setup(app: Sphinx) -> None:
     """Have Doxygen read the headers before Breathe asks for them."""
     write_xml(DOCS.parent / "cpp" / "include", BUILD / "doxygen")
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("doctree-read", shorten_contents, priority=400)  # before contents are collected

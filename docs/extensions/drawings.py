@@ -61,6 +61,7 @@ _ORDER = [
     "autoencoder",
     "convolutional_autoencoder",
     "gan",
+    "gan_digits",
     "character_model",
     "amplifier",
     "second_order",
