@@ -28,7 +28,7 @@ side = int(np.sqrt(np.prod(x.shape[1:])))
 x = x.reshape(-1, side, side, 1).astype(np.float32) / largest
 print(f"{len(x)} digits of {side} x {side} pixels")
 
-NOISE, BATCH, STEPS = 32, 64, 800
+NOISE, BATCH, STEPS = 32, 64, 500
 coarse = side // 4
 generator = cr.Sequential(
     [
@@ -85,7 +85,7 @@ def judge(images, labels):
 fixed = noise(500)
 drawn, losses = {}, []
 for step in range(STEPS + 1):
-    if step in (0, 50, 150, 400, STEPS):
+    if step in (0, 50, 150, 300, STEPS):
         drawn[step] = generator.predict(fixed)
     made = generator.forward(noise(BATCH))
     both = np.concatenate([x[rng.integers(0, len(x), BATCH)], made])
