@@ -280,8 +280,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "kernels/row.hpp",
-        "for (uint64_t w = word; w; w &= w - 1) add(__builtin_ctzll(w));",
-        "for (uint64_t w = word & (word - 1); w; w &= w - 1) add(__builtin_ctzll(w));",
+        "for (uint64_t w = word; w; w &= w - 1) {",
+        "for (uint64_t w = word & (word - 1); w; w &= w - 1) {",
     ),
     ("kernels/row.hpp", "if (f.activation.kind == ActivationKind::linear) return;", "return;"),
     (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from chainrule import activations, initializers
 from chainrule.layers.layer import SymbolicTensor
-from chainrule.layers.resizing import Cropping
 from chainrule.layers.shape import Position
 from chainrule.layers.trained import TrainedLayer
 from chainrule.spec import Field
@@ -171,6 +170,8 @@ class RecurrentLayer(TrainedLayer):
         made = super().__call__(self._with_states(inputs, initial_state))
         if not self.return_state:
             return made
+        from chainrule.layers.resizing import Cropping  # which few programs need
+
         states = [Position(i - self._states)(made) for i in range(self._states)]
         sequences = Cropping((0, self._states))(made) if self.return_sequences else states[0]
         return (sequences, *states)
