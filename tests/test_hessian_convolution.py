@@ -20,6 +20,10 @@ CASES = {
     "Conv2DTranspose": (IMAGE, lambda: cr.Conv2DTranspose(4, 3, strides=2, activation="tanh")),
     "Conv2DTranspose same": (IMAGE, lambda: cr.Conv2DTranspose(2, 2, strides=2, padding="same")),
     "DepthwiseConv2D": (IMAGE, lambda: cr.DepthwiseConv2D(3, activation="sigmoid")),
+    "Conv1DTranspose": (LINE, lambda: cr.Conv1DTranspose(4, 3, strides=2, activation="tanh")),
+    "DepthwiseConv1D": (LINE, lambda: cr.DepthwiseConv1D(3, padding="causal", activation="tanh")),
+    "DepthwiseConv2D 3": (IMAGE, lambda: cr.DepthwiseConv2D(3, 2, depth_multiplier=3)),
+    "DepthwiseConv1D 2": (LINE, lambda: cr.DepthwiseConv1D(2, depth_multiplier=2)),
     "DepthwiseConv2D same": (IMAGE, lambda: cr.DepthwiseConv2D(2, strides=2, padding="same")),
 }
 

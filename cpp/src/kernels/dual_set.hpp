@@ -127,7 +127,7 @@ constexpr KernelTable<Dual> dual_table() {
   k.prelu_gradient = prelu_gradient<Dual>;
   k.tree_sum = tree_sum<Dual>;
   k.forward = dual_forward;
-  k.forward_row = dual_forward_row;
+  k.forward_row_terms = dual_forward_row_terms;
   k.weight_gradient = dual_weight_gradient;
   k.pack_transposed = dual_pack_transposed;
   k.input_gradient = dual_input_gradient;

@@ -179,4 +179,11 @@ std::vector<model::Window> model::windows_of(const KernelLayer& layer, const Sha
                                : windows_of(layer.kind(), input, layer.axes(), options);
 }
 
+Take model::repeated_channels(const DepthwiseConvolution& layer, std::int64_t channels) {
+  Take repeated;
+  for (std::int64_t j = 0; j < channels * layer.depth_multiplier; ++j)
+    repeated.columns.push_back(j / layer.depth_multiplier);
+  return repeated;
+}
+
 }  // namespace chainrule

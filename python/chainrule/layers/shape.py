@@ -9,8 +9,15 @@ from chainrule.layers.layer import Layer
 from chainrule.layers.whole_numbers import as_tuple
 from chainrule.spec import Field
 
-__all__ = ["Flatten", "GlobalAveragePooling", "Permute", "Position", "RepeatVector", "Reshape"]
-__all__ += ["Take"]
+__all__ = [
+    "Flatten",
+    "GlobalAveragePooling",
+    "Permute",
+    "Position",
+    "RepeatVector",
+    "Reshape",
+    "Take",
+]
 
 
 class Reshape(Layer):

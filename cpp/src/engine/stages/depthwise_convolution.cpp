@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "chainrule/shape_layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/bias_gradient.hpp"
 #include "engine/stages/stages.hpp"
@@ -307,10 +306,7 @@ void add_depthwise_convolution(const Layer& layer, const StageContext<T>& contex
   const std::vector<Window> windows = model::windows_of(convolution, context.shapes[0]);
   const std::int64_t outputs = context.inputs * convolution.depth_multiplier;
   if (outputs > context.inputs) {
-    Take repeated;
-    for (std::int64_t j = 0; j < outputs; ++j)
-      repeated.columns.push_back(j / convolution.depth_multiplier);
-    add_take(repeated, context, stages);
+    add_take(model::repeated_channels(convolution, context.inputs), context, stages);
     stages.back()->y_positions = context.shapes[0].positions();
   }
   const Window down = windows.size() == 2 ? windows[0] : Window{1, 1, 1, 1, 0, 0, 1};

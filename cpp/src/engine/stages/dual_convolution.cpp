@@ -15,6 +15,7 @@
 #include "engine/stages/stages.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/dual.hpp"
+#include "model/convolution.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -236,14 +237,27 @@ void add_convolution(const Layer& layer, const StageContext<Dual>& context, Stag
   };
   if (const auto* line = dynamic_cast<const Conv1D*>(&layer)) return add(*line);
   if (const auto* image = dynamic_cast<const Conv2D*>(&layer)) return add(*image);
+  if (const auto* line = dynamic_cast<const Conv1DTranspose*>(&layer)) return add(*line);
   add(dynamic_cast<const Conv2DTranspose&>(layer));
 }
 
 template <>
 void add_depthwise_convolution(const Layer& layer, const StageContext<Dual>& context,
                                Stages<Dual>& stages) {
-  add_dual_convolution(dynamic_cast<const DepthwiseConv2D&>(layer),
-                       add_depthwise_convolution<double>, context, stages);
+  const auto add = [&](auto convolution) {
+    StageContext<Dual> own = context;
+    if (convolution.depth_multiplier > 1) {
+      const Take repeated = model::repeated_channels(convolution, context.inputs);
+      add_take(repeated, context, stages);
+      stages.back()->y_positions = context.shapes[0].positions();
+      own.shapes = {repeated.output_shape(context.shapes)};
+      own.inputs = own.shapes[0].columns();
+      convolution.depth_multiplier = 1;
+    }
+    add_dual_convolution(convolution, add_depthwise_convolution<double>, own, stages);
+  };
+  if (const auto* line = dynamic_cast<const DepthwiseConv1D*>(&layer)) return add(*line);
+  add(dynamic_cast<const DepthwiseConv2D&>(layer));
 }
 
 }  // namespace chainrule::engine
