@@ -328,7 +328,7 @@ TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
 }
 
 TEST_CASE("every kind of layer is made by its name") {
-  CHECK(Layer::kinds().size() == 42);
+  CHECK(Layer::kinds().size() == 45);
   CHECK(Layer::kinds().front() == "dense");
   CHECK(layer("dropout")->kind() == "dropout");
   CHECK_THROWS_AS(layer("doubling"), Error);
