@@ -339,14 +339,6 @@ def test_summary_plan_and_drawings(kind, capsys) -> None:
     assert page.to_html().count(KINDS[kind].__name__)
 
 
-@each_kind
-def test_what_does_not_know_it_says_so(kind) -> None:
-    layer = layer_of(kind, {"filters": 2, "kernel_size": 3})
-    net = cr.Sequential([cr.Input((4, 4, 1)), layer, cr.Flatten(), cr.Dense(1)], seed=0)
-    with pytest.raises((ValueError, NotImplementedError), match=kind):
-        net.hessian(np.zeros((2, 4, 4, 1)), np.zeros((2, 1)), loss="mse")
-
-
 def test_a_single_step_that_would_overflow_changes_nothing(rng) -> None:
     """Its bound of the gradient counts all positions of x, of which there are more than outputs."""
     net = cr.Sequential([cr.Input((8, 8, 1)), cr.Scale(), cr.Conv2D(1, 7), cr.Flatten()], seed=0)
