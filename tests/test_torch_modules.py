@@ -293,7 +293,7 @@ def test_a_module_stays_as_it_was():
 
 def test_every_unsupported_module_is_listed():
     module = nn.Sequential(
-        nn.ConvTranspose1d(1, 2, 3),
+        nn.ConvTranspose3d(1, 2, 3),
         nn.Linear(4, 3),
         nn.Sequential(nn.Hardshrink(), nn.Softmax(dim=0)),
         nn.LayerNorm((3, 2)),
@@ -304,7 +304,7 @@ def test_every_unsupported_module_is_listed():
     with pytest.raises(ValueError, match="not supported") as caught:
         cr.from_torch(module)
     assert str(caught.value).splitlines()[1:] == [
-        "  0 (ConvTranspose1d): there is no such layer",
+        "  0 (ConvTranspose3d): there is no such layer",
         "  2.0 (Hardshrink): there is no such layer",
         "  2.1 (Softmax): it is not over an axis of the rows",
         "  3 (LayerNorm): it normalises more than one axis",
