@@ -92,6 +92,9 @@ def test_modules_that_cannot_be_followed_are_refused() -> None:
     net = cr.Sequential([cr.Input((TIME, FEATURES)), cr.SimpleRNN(4, "sigmoid")], seed=1)
     with pytest.raises(ValueError, match="its RNN has no sigmoid"):
         cr.to_torch(net)
+    layers = [cr.Input((TIME, FEATURES)), cr.GRU(4, return_state=True), cr.Flatten()]
+    with pytest.raises(ValueError, match="gives its final state besides"):
+        cr.to_torch(cr.Sequential(layers, seed=1))
 
 
 def test_a_module_that_is_called_twice_is_one_layer() -> None:
