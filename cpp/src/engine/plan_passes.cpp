@@ -54,8 +54,8 @@ void Plan<T>::find_sections() {
     }
     if (has_positions && (section.is_trained || end > first + 1)) {
       section.last = end;
-      const std::int64_t in_l2 =
-          std::max<std::int64_t>(1, cache_sizes().l2 / 2 / row_bytes(section));
+      const std::int64_t bytes = std::max<std::int64_t>(1, row_bytes(section));
+      const std::int64_t in_l2 = std::max<std::int64_t>(1, cache_sizes().l2 / 2 / bytes);
       section.rows = std::min(options_.batch_size, options_.threads * in_l2);
     }
     for (std::size_t i = first; i < section.last; ++i) {
