@@ -72,7 +72,8 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   // rows: of y
   Cost cost(std::int64_t rows) const override {
     const bool gradient = this->dy.data;
-    const auto all = static_cast<double>(rows / y_positions_ * time_);
+    const std::int64_t steps = rows / y_positions_ * time_;
+    const auto all = static_cast<double>(steps);
     const double forward = 1.0 + (gradient ? 1.0 : 0.0);
     const double of_x = forward + (this->dx.data ? 1.0 : 0.0);
     const double of_state = forward + (gradient ? 1.0 : 0.0);
