@@ -37,7 +37,6 @@ class Buffer {
     if (size > 0) {
       data_ = static_cast<T*>(allocate(
           static_cast<std::size_t>(checked_product(size, static_cast<std::int64_t>(sizeof(T))))));
-      clear();
     }
   }
   Buffer(const Buffer& other) : Buffer(other.size_) {

@@ -67,7 +67,7 @@ double copy_rate(std::int64_t bytes, double seconds, int num_threads) {
   const std::int64_t half = std::max<std::int64_t>(64, bytes / 2 / threads);
   std::vector<engine::Buffer<char>> buffers;
   buffers.reserve(static_cast<std::size_t>(threads));
-  for (int i = 0; i < threads; ++i) buffers.emplace_back(2 * half);
+  for (int i = 0; i < threads; ++i) buffers.emplace_back(2 * half).clear();  // pages of its own
   return rate(seconds, threads, [&](int thread) {
     char* data = buffers[static_cast<std::size_t>(thread)].data();
     std::memcpy(data, data + half, static_cast<std::size_t>(half));

@@ -30,7 +30,12 @@ struct InferWorkspace {
         joined(most_joined),
         terms(padded<std::int32_t>(widest) + kernels::kRowAlignment<std::int32_t>),
         scratch(scratch_bytes),
-        kept(stream_size) {}
+        kept(stream_size) {
+    // Written to now, since calls may not wait for the system's pages.
+    values.clear();
+    scratch.clear();
+    kept.clear();
+  }
 
   T* slot(std::size_t index) {
     return values.data() + static_cast<std::int64_t>(index) * slot_size;
