@@ -293,14 +293,16 @@ class ConvolutionWeightGradient {
   }
 
  private:
-  /// Rows of a panel that a thread owns together: whole tiles of most sizes.
-  static constexpr std::int64_t kShareRows = 24;
+  /// Whole tiles of most sizes. Threads own as many rows of panels together, or where that would
+  /// leave some with much less to do, any number.
+  static constexpr std::int64_t kTileRows = 12;
   /// Of L1 for each output whose x and dy are used again and again: more than their lines, since
   /// strides are often powers of two, which use few sets of the cache.
   static constexpr std::int64_t kGradientOutputBytes = 576;
 
   Range rows_of(ThreadSlice slice) const {
-    return slice.range(weight_.shape.panels() * weight_.shape.rows, kShareRows);
+    const std::int64_t all = weight_.shape.panels() * weight_.shape.rows;
+    return slice.range(all, all < 4 * kTileRows * slice.count ? 1 : kTileRows);
   }
 
   /// Where a row of a panel begins; rows count through panel after panel.
