@@ -10,15 +10,6 @@
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 
-// In front of the loop over the terms of full tiles of floats: four in one round. With one a
-// processor waits for its own instructions, and a tile of AVX2 reaches two thirds of the
-// multiply-adds.
-#ifdef __clang__
-#define CHAINRULE_UNROLL _Pragma("unroll 4")
-#else
-#define CHAINRULE_UNROLL _Pragma("GCC unroll 4")
-#endif
-
 namespace {
 
 using namespace chainrule::kernels;

@@ -29,6 +29,15 @@ constexpr int kPanelVectors = int(kRowAlignmentBytes / kVectorBytes);
 
 constexpr int64_t kLineBytes = 64;
 
+// In front of the loop over the terms of full tiles of floats: four in one round. With one a
+// processor waits for its own instructions, and a tile of AVX2 reaches two thirds to three quarters
+// of the multiply-adds.
+#ifdef __clang__
+#define CHAINRULE_UNROLL _Pragma("unroll 4")
+#else
+#define CHAINRULE_UNROLL _Pragma("GCC unroll 4")
+#endif
+
 template <class T>
 constexpr int64_t kPanelColumns = kPanelVectors * kLanes<T>;
 
@@ -78,11 +87,17 @@ CHAINRULE_INLINE void add_term(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row,
 template <class T, int MR, int NV, class A>
 CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row, int64_t a_term,
                                  const T* b, int64_t b_term, int64_t terms, A next_line) {
-  for (int64_t k = 0; k < terms; ++k) {
+  const auto add_next = [&]() CHAINRULE_LAMBDA {
     prefetch(next_line);
     add_term(sum, a, a_row, b);
     a += a_term;
     b += b_term;
+  };
+  if constexpr (sizeof(T) == sizeof(float) && MR == kTileRows && NV == kPanelVectors) {
+    CHAINRULE_UNROLL
+    for (int64_t k = 0; k < terms; ++k) add_next();
+  } else {
+    for (int64_t k = 0; k < terms; ++k) add_next();
   }
 }
 
