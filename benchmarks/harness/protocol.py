@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from chainrule.names import unknown_name
 from harness import machine, peers
 from harness.ceilings import CEILINGS, CeilingWorker
+from harness.peers.numpy import NumpyByHand
 from harness.reference import truth_of
 from harness.report import OWN, Ceiling, Measurement, Report
 from harness.runner import Runner
@@ -154,7 +155,8 @@ class _Run:
         for threads in self._report.threads:
             for name in names:
                 self._runners.append(Runner(name, threads, self._environment(name)))
-            self._ceilings.append(CeilingWorker(threads, self._environment(OWN)))
+            held = {**self._environment(OWN), **self._environment(NumpyByHand.name)}
+            self._ceilings.append(CeilingWorker(threads, held))
         for runner in self._runners.copy():
             try:
                 self._report.versions[runner.library.name] = runner.version()

@@ -22,7 +22,10 @@ class Jax(Library):
     name = "JAX"
     packages = ("jax",)
     images = True
-    isa_environment: ClassVar[HeldTo] = {"avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
+    # YNNPACK looks at the processor alone, whatever the flag says, so XLA makes products itself.
+    isa_environment: ClassVar[HeldTo] = {
+        "avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type="}
+    }
 
     def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> _JaxTrainer:
         """Return a network that starts from some weights."""
