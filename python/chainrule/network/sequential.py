@@ -157,7 +157,9 @@ def _split_input(layers: Sequence[Layer | Input]) -> tuple[Input | None, list[La
         if isinstance(layer, Input):
             raise ValueError(f"{layer!r} must be the first of the layers, and the only Input")
         if not isinstance(layer, Layer):
-            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}")
+            makes_several = hasattr(layer, "backward_layer")
+            instead = "; a Network takes it: call it with a tensor" if makes_several else ""
+            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}{instead}")
         stack.append(layer)
     if not stack:
         raise ValueError("a network needs at least one layer")
