@@ -79,7 +79,7 @@ def _side_by_side(inputs: Mapping[str, Shape], nodes: Sequence[NetworkNode]) -> 
     A Reshape to (time, columns) makes frames of what a table gives, which all tokens share.
     """
     tables = {node.name: node for node in nodes if _is_table_of_tokens(node.layer)}
-    flat = {}
+    flat: dict[str, int] = {}
     for node in nodes:
         table = tables.get(node.inputs[0])
         if node.layer.kind == "reshape" and len(node.shape) == 2 and table is not None:

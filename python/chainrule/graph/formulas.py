@@ -100,7 +100,7 @@ def activation_operation(function: Function) -> Operation:
     -------
     Operation
     """
-    core = _core_network(1, function)
+    core = _core_network((1,), function)
     one = np.ones((1, 1))
 
     def value(x: float) -> float:
@@ -148,17 +148,17 @@ def loss_operation(
     def derivatives(y: Any, *outputs: Any) -> Sequence[Any]:
         if not isinstance(outputs[0], Node):
             return [float(d) for d in compute(outputs)[1][0]]
-        rows = np.array(outputs, dtype=object).reshape(-1, shape[-1])
+        rows: Any = np.array(outputs, dtype=object).reshape(-1, shape[-1])
         targets = target.reshape(len(rows), -1)
-        each = [_loss_formula(loss, head, *row) for row in zip(rows, targets, strict=True)]
+        each = [_loss_formula(loss, head, *both) for both in zip(rows, targets, strict=True)]
         value = sum.of(*each) / float(len(each))
         return [gradient(value, output) for output in outputs]
 
     return Operation(loss.kind, lambda *outputs: compute(outputs)[0], derivatives)
 
 
-def _core_network(shape: int | Sequence[int], function: Function) -> Any:
-    x = Input(shape)
+def _core_network(shape: Sequence[int], function: Function) -> Any:
+    x = Input(tuple(shape))
     return Network(x, Activation(function)(x), dtype="float64")._built_core()
 
 

@@ -35,10 +35,10 @@ class _Step(NamedTuple):
     name: str
     position: int
     of_x: Nodes
-    starts: Sequence[Any]  # of the sums over the state, where they are apart
+    starts: Any  # of the sums over the state, where they are apart
     weight: Nodes
 
-    def sums(self, starts: Sequence[Any], h: Nodes) -> Nodes:
+    def sums(self, starts: Any, h: Nodes) -> Nodes:
         """Return the sums over the state."""
         nodes = dots(f"{self.name}.s", (self.position,), starts, h, self.weight)
         return shaped(nodes, (len(nodes),))
@@ -81,7 +81,7 @@ def _recurrent(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Node
     if not layer.return_sequences:
         return np.stack(final) if layer.return_state else final[0]
     nothing = [[Node(0.0) for _ in range(layer.units)] for _ in range(len(x) - length)]
-    rows = [*(used_apart(outputs[t]) for t in range(length)), *nothing]
+    rows: list[Any] = [*(used_apart(outputs[t]) for t in range(length)), *nothing]
     return np.stack([*rows, *(final if layer.return_state else [])])
 
 

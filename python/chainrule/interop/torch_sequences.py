@@ -61,7 +61,8 @@ def sequence_classes() -> list[type]:
                 packed = rnn.pack_padded_sequence(x, length[:, 0].cpu(), True, False)
                 y, final = self.recurrence(packed, state)
                 y, _ = rnn.pad_packed_sequence(y, True, 0.0, time)
-            states = [each[0] for each in (final if isinstance(final, tuple) else (final,))]
+            both: tuple[torch.Tensor, ...] = final if isinstance(final, tuple) else (final,)
+            states = [each[0] for each in both]
             if not (self.return_sequences or self.return_state):
                 return states[0]
             behind = [torch.stack(states, 1)] if self.return_state else []
