@@ -45,6 +45,20 @@ def network(seed: int) -> cr.Sequential:
     )
 
 
+def train(net: cr.Sequential, x: object, y: object, epochs: int = 1) -> None:
+    """Train the network, its learning rate in one cycle."""
+    net.fit(
+        x,
+        y,
+        loss=cr.losses.CrossEntropy(label_smoothing=LABEL_SMOOTHING),
+        optimizer=cr.Adam(cr.schedules.OneCycle(LEARNING_RATE, epochs, warmup=WARMUP)),
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        metrics=[],
+        verbose=0,
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train once for each seed and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -56,18 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for seed in range(arguments.seeds):
         net = network(seed)
         start = time.perf_counter()
-        net.fit(
-            x,
-            y,
-            loss=cr.losses.CrossEntropy(label_smoothing=LABEL_SMOOTHING),
-            optimizer=cr.Adam(
-                cr.schedules.OneCycle(LEARNING_RATE, arguments.epochs, warmup=WARMUP)
-            ),
-            epochs=arguments.epochs,
-            batch_size=BATCH_SIZE,
-            metrics=[],
-            verbose=0,
-        )
+        train(net, x, y, arguments.epochs)
         times.append(time.perf_counter() - start)
         accuracies.append(100 * float((net.predict(x_test).argmax(axis=1) == y_test).mean()))
         print(f"seed {seed}: {accuracies[-1]:.2f} % after {times[-1]:.1f} s", flush=True)

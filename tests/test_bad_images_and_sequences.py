@@ -191,3 +191,43 @@ def test_augmentation_of_rows_that_are_no_images(layers: Any, shape: tuple[int, 
         net.fit(x, Y, augment=[cr.augment.RandomFlip()], **FIT)
     assert (net.loss, net.optimizer, net.history.epochs) == (None, None, [])
     assert net.built == isinstance(layers[0], cr.Input)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ([cr.Embedding(9, 4), cr.GRU(3)], (5,)),
+        ([cr.Dense(4), cr.LSTM(3)], (5,)),
+        ([cr.Conv2D(4, 3)], (7, 6)),
+        ([cr.Conv1D(4, 3)], (5,)),
+        ([cr.Position()], (5,)),
+    ],
+)
+def test_layers_that_need_axes_say_what_gives_them(layers: Any, shape: tuple[int, ...]) -> None:
+    text = r"got (rows of shape )?\([0-9, ]+\); an Input or a Reshape says their shape"
+    with pytest.raises(ValueError, match=text):
+        cr.Sequential([cr.Input(shape), *layers], seed=0)
+
+
+def test_a_bidirectional_is_no_layer_of_a_chain() -> None:
+    with pytest.raises(TypeError, match=r"got Bidirectional\(GRU\(3\)\); a Network takes it: call"):
+        cr.Sequential([cr.Input((TIME, FEATURES)), cr.Bidirectional(cr.GRU(3))], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: cr.LSTM(hidden_size=3), "'hidden_size': it is units"),
+        (lambda: cr.Conv2D(out_channels=3, kernel_size=3), "'out_channels': it is filters"),
+        (lambda: cr.Conv2D(3, 3, stride=2), "'stride': it is strides"),
+        (lambda: cr.Conv2D(3, 3, dilation_rate=2), "'dilation_rate': it is dilation"),
+        (lambda: cr.Conv2D(3, 3, data_format="channels_first"), "channels come last"),
+        (lambda: cr.GRU(3, num_layers=2), "layers behind each other"),
+        (lambda: cr.GRU(3, activation="relu"), "GRU and LSTM have tanh and sigmoid"),
+        (lambda: cr.LSTM(3, dropout=0.2), "put a Dropout before the layer"),
+        (lambda: cr.GRU(3, reset_after=True), "reset gate acts behind the product"),
+    ],
+)
+def test_arguments_of_other_libraries(make: Callable[[], Any], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        make()

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from bench_cases import BENCHMARKS, TABLE, script
 
+import chainrule as cr
 import harness
 from harness.workloads import Network
 
@@ -130,9 +131,29 @@ def test_mnist_to_98(monkeypatch, capsys):
     assert to_98.main(["--seeds", "3"]) == 1
 
 
+def test_mnist_to_99(monkeypatch, capsys):
+    to_98 = script("mnist_to_98")
+    monkeypatch.setattr(to_98, "find_spec", lambda name: name == "chainrule" or None)
+    asked = []
+    monkeypatch.setattr(to_98, "timed", lambda *given: (asked.append(given), (1.5, "99.02\n"))[1])
+    assert to_98.main(["--seeds", "1", "--network", "convolution"]) == 0
+    assert asked[0][1:] == ("--one", "chainrule", "0", "--network", "convolution")
+    assert "| 99.02 |" in capsys.readouterr().out
+    monkeypatch.setattr(to_98, "timed", lambda *_: (1.5, "98.99\n"))
+    assert to_98.main(["--seeds", "1", "--network", "convolution"]) == 1
+
+
 def test_one_process_of_mnist_to_98(mnist, capsys):
     assert script("mnist_to_98").main(["--one", "chainrule", "0"]) == 0
     assert float(capsys.readouterr().out) > 97.5
+
+
+def test_one_process_of_mnist_to_99(mnist, monkeypatch, capsys):
+    part = tuple((images[:12000], labels[:12000]) for images, labels in mnist)
+    monkeypatch.setattr(cr.data, "load_mnist", lambda: part)
+    one = ["--network", "convolution", "--one", "chainrule", "0"]
+    assert script("mnist_to_98").main(one) == 0
+    assert 90 < float(capsys.readouterr().out) < 99
 
 
 def test_mnist_convolution(mnist, monkeypatch, capsys):

@@ -238,6 +238,21 @@ def test_what_a_transposed_convolution_gives_beyond_is_cut_off() -> None:
     ]
 
 
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize("groups", [2, 3])
+def test_a_few_groups_are_layers_beside_each_other(op, groups) -> None:
+    shape = (12, 6 // groups, 3, 2) if op == "Conv" else (6, 12 // groups, 3, 2)
+    nodes = [node(op, "x w b", "c", group=groups, strides=[2, 1], pads=[1, 0, 1, 0])]
+    nodes.append(node("Relu", "c", "y"))
+    constants = {"w": kernel(*shape), "b": kernel(12)}
+    content = model(nodes, constants, shape=["rows", 6, 5, 4])
+    net = cr.from_onnx(content)
+    kind = cr.Conv2D if op == "Conv" else cr.Conv2DTranspose
+    assert sum(isinstance(layer, kind) for layer in net.layers) == groups
+    x = RNG.normal(size=(5, 6, 5, 4)).astype(np.float32)
+    assert largest_relative_difference(net.predict(x), onnxruntime_outputs(content, x)) <= 1e-5
+
+
 @pytest.mark.parametrize(
     ("options", "shape", "text"),
     [
@@ -261,7 +276,8 @@ def test_operators_that_are_no_layer_are_refused(options, shape, text) -> None:
 @pytest.mark.parametrize(
     ("options", "shape", "text"),
     [
-        ({"group": 3}, (3, 1, 2, 2), "groups"),
+        ({"group": 2}, (3, 1, 2, 2), "its 3 channels are in 2 groups"),
+        ({"group": 0}, (3, 1, 2, 2), "its 3 channels are in 0 groups"),
         ({}, (4, 2, 2, 2), r"kernel has shape \(4, 2, 2, 2\)"),
         ({}, (3, 2, 2), r"extents \[2\] for rows"),
         ({"strides": [0, 1]}, (3, 4, 2, 2), "strides"),

@@ -90,6 +90,17 @@ def test_each_layer(tmp_path, compiler, layer, rng) -> None:
     check(compiler, net, tmp_path, rng.normal(size=(4, TIME, FEATURES)).astype(np.float32))
 
 
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize(
+    "table", [cr.Embedding(9, 4, unknown="code"), cr.CategoryEncoding(9)], ids=str
+)
+def test_tokens(tmp_path, compiler, table, rng) -> None:
+    layers = [cr.Reshape((TIME, table.outputs(1))), cr.GRU(5, return_sequences=True), cr.Dense(3)]
+    net = cr.Sequential([cr.Input(TIME), table, *layers], seed=1)
+    check(compiler, net, tmp_path, rng.integers(0, 9, (4, TIME)))
+
+
 def random_network(seed):
     """Return a network of branches that go forward."""
     rng = np.random.default_rng(seed)

@@ -180,6 +180,50 @@ def test_pytorch(kind, rng) -> None:
         np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("sequences", "backwards", "lengths", "begins"), [*itertools.product((False, True), repeat=4)]
+)
+@each_kind
+def test_pytorch_and_back(kind, sequences, backwards, lengths, begins) -> None:
+    torch = pytest.importorskip("torch")
+    net, rows = network(
+        kind,
+        lengths=lengths,
+        begins=begins,
+        return_sequences=sequences,
+        go_backwards=backwards,
+    )
+    module = cr.to_torch(net)
+    with torch.no_grad():
+        made = module(*map(torch.from_numpy, map(np.asarray, rows)))
+    expected = by_definition(kind, net, rows, lengths=lengths, backwards=backwards)
+    for found, each in zip(listed(made), expected[not sequences :], strict=True):
+        np.testing.assert_allclose(found.numpy(), each, rtol=0, atol=1e-13)
+    back = cr.from_torch(module, input_shape=[each.shape[1:] for each in rows])
+    same = zip(listed(back.predict(single(rows))), listed(net.predict(single(rows))), strict=True)
+    for found, each in same:
+        np.testing.assert_allclose(found, each, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+@each_kind
+def test_a_translator_trains_in_pytorch(kind, lengths, rng) -> None:
+    torch = pytest.importorskip("torch")
+    net = shaken(translator(kind, lengths=lengths, dtype="float64", units=3), rng)
+    x, _ = rows_of_translator(lengths=lengths)
+    module = cr.to_torch(net)
+    made = module(*map(torch.from_numpy, map(np.asarray, x)))
+    outputs = net.forward(x)
+    dy = [rng.normal(size=each.shape) for each in listed(outputs)]
+    net.backward(dy)
+    torch.autograd.backward(listed(made), [*map(torch.from_numpy, dy)])
+    weight = module.d.recurrence.weight_ih_l0.grad.numpy().T
+    order = {"simple_rnn": [0], "gru": [1, 0, 2], "lstm": [0, 1, 2, 3]}[kind]
+    gates = np.split(net.gradients["d.weight"], len(order), axis=1)
+    expected = np.concatenate([gates[i] for i in order], axis=1)
+    np.testing.assert_allclose(weight, expected, rtol=0, atol=1e-12)
+
+
 def trained(kind: str, threads: int, epochs: int = 2) -> cr.Network:
     net = translator(kind, lengths=True, recurrent_dropout=0.2)
     x, y = rows_of_translator(70, lengths=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_graphs import random_network
+from single_numbers import compared_with_the_core, same_bits
 
 import chainrule as cr
 from chainrule import graph, losses
@@ -45,10 +46,6 @@ def core_gradients(net, row, target, loss):
     y = np.array([target])
     value, dx = core.compute_gradients(np.array([row]), y, loss._core, False, 1)
     return value, dx[0], net.gradients
-
-
-def same_bits(a, b) -> bool:
-    return np.asarray(a, np.float64).tobytes() == np.asarray(b, np.float64).tobytes()
 
 
 def network(seed: int) -> tuple[cr.Sequential, object]:
@@ -293,39 +290,6 @@ def test_gradients_before_backward() -> None:
     unrolled = graph.from_network(net, [1.0, 2.0], 0, "cross_entropy")
     with pytest.raises(RuntimeError, match="backward"):
         _ = unrolled.gradients
-
-
-def bits(values) -> bytes:
-    """Return the bits, of zeros without a sign."""
-    return (np.asarray(values, np.float64) + 0.0).tobytes()
-
-
-def compared_with_the_core(net: cr.Network, x: list, targets: list, loss) -> None:
-    """Compare all gradients of one row with the core's, in every bit."""
-    several = len(targets) > 1
-    unrolled = graph.from_network(
-        net, [*x] if len(x) > 1 else x[0], targets if several else targets[0], loss
-    )
-    unrolled.loss.backward()
-    chosen = net._chosen_loss(loss)
-    rows = [np.asarray(each, float).reshape(1, -1) for each in x]
-    y = [np.array([target]) for target in targets]
-    weights = chosen.weights if several else None
-    value, dx = net._built_core().compute_gradients(
-        rows if len(rows) > 1 else rows[0],
-        y if several else y[0],
-        chosen._core,
-        False,
-        1,
-        None,
-        None,
-        weights,
-    )
-    assert same_bits(unrolled.loss.value, value)
-    assert list(unrolled.gradients) == list(net.gradients)
-    for name, gradient in net.gradients.items():
-        assert bits(unrolled.gradients[name]) == bits(gradient), name
-    assert bits(unrolled.input_gradient) == bits(dx[0])
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -190,11 +190,3 @@ def test_what_does_not_fit_is_refused(rng) -> None:
     state = cr.Network([x, h], cr.GRU(3)(x, initial_state=h), seed=0)
     with pytest.raises(ValueError, match=r"begins with a state that another node gives"):
         cr.StreamingPredictor(state)
-
-
-def test_pytorch_has_no_module() -> None:
-    pytest.importorskip("torch")
-    x, h = cr.Input((TIME, FEATURES), name="x"), cr.Input(4, name="h")
-    net = cr.Network([x, h], cr.GRU(4, name="r")(x, initial_state=h), seed=0)
-    with pytest.raises(ValueError, match=r"no module for layer r \(gru\), whose first state"):
-        cr.to_torch(net)

@@ -139,3 +139,56 @@ def test_from_logits_is_checked() -> None:
         losses.CrossEntropy(from_logits="yes")  # type: ignore[arg-type]
     assert losses.CrossEntropy(from_logits=None) == losses.CrossEntropy(from_logits=False)
     assert repr(losses.Poisson(from_logits=True)) == "Poisson(from_logits=True)"
+
+
+IMAGES, STEPS = (4, 4, 2), (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "loss", "text"),
+    [
+        (IMAGES, [cr.Conv2D(3, 4, activation="relu"), cr.Flatten()], "cross_entropy", "relu"),
+        (IMAGES, [cr.DepthwiseConv2D(4, activation="relu"), cr.Flatten()], "cross_entropy", "relu"),
+        (STEPS, [cr.Conv1D(3, 5, activation="tanh"), cr.Flatten()], "cross_entropy", "tanh"),
+        (STEPS, [cr.SimpleRNN(3)], "cross_entropy", r"tanh of layer 0 \(simple_rnn\), which .* 1"),
+        (STEPS, [cr.SimpleRNN(3, "relu"), cr.Dropout(0.1)], "cross_entropy", "relu of layer 0"),
+        (STEPS, [cr.SimpleRNN(1, "sigmoid")], "binary_cross_entropy", "sigmoid of layer 0"),
+        (STEPS, [cr.GRU(3)], "cross_entropy", r"tanh of layer 0 \(gru\), which gives .* \[-1, 1\]"),
+        (STEPS, [cr.LSTM(3), cr.Rescaling(2.0)], "cross_entropy", r"tanh .* \[-2, 2\]"),
+    ],
+)
+def test_convolutions_and_states_are_no_logits(shape, layers, loss: str, text: str) -> None:
+    net = cr.Sequential([cr.Input(shape), *layers], seed=0)
+    x, y = RNG.normal(size=(8, *shape)), np.arange(8) % 2
+    with pytest.raises(ValueError, match=f"the last activation is {text}"):
+        net.fit(x, y, loss=loss, verbose=0)
+    assert net.loss is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "loss"),
+    [
+        (IMAGES, [cr.Conv2D(3, 4), cr.Flatten()], "cross_entropy"),
+        (IMAGES, [cr.Conv2D(3, 4, activation="leaky_relu"), cr.Flatten()], "cross_entropy"),
+        (STEPS, [cr.SimpleRNN(3, "linear")], "cross_entropy"),
+        (STEPS, [cr.GRU(1)], "hinge"),
+        (STEPS, [cr.LSTM(1)], "mse"),
+    ],
+)
+def test_other_convolutions_and_states_are_taken(shape, layers, loss: str) -> None:
+    net = cr.Sequential([cr.Input(shape), *layers], seed=0)
+    net.fit(RNG.normal(size=(8, *shape)), np.arange(8) % 2, loss=loss, verbose=0)
+    if loss == "cross_entropy":
+        net.fit(RNG.normal(size=(8, *shape)), np.arange(8) % 2, verbose=0)
+
+
+def test_a_softmax_of_a_convolution_is_the_losss_own() -> None:
+    nets = [
+        cr.Network(x := cr.Input(IMAGES), cr.Conv2D(3, 2, activation=activation)(x), seed=0)
+        for activation in ("linear", "softmax")
+    ]
+    x, y = RNG.normal(size=(8, *IMAGES)), RNG.integers(0, 3, (8, 3, 3))
+    for net in nets:
+        net.fit(x, y, loss="cross_entropy", epochs=2, verbose=0)
+    for a, b in zip(nets[0].get_weights(), nets[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

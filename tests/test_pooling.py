@@ -11,7 +11,6 @@ import pytest
 from window_layers import CASES, IDS, IMAGE, TIME, expected, on
 
 import chainrule as cr
-from chainrule import graph
 
 BIAS = {"kind": "uniform", "low": -0.5, "high": 0.5}
 each_layer = pytest.mark.parametrize(("shape", "layer"), CASES, ids=IDS)
@@ -143,20 +142,6 @@ def test_a_nan_is_larger_than_all_numbers(pool, stride, rng) -> None:
     np.testing.assert_allclose(
         dx.reshape(x.shape), first_largest(with_nan, dy, pool, stride), rtol=1e-15
     )
-
-
-@each_layer
-def test_single_numbers_are_the_same(shape, layer, rng) -> None:
-    net = on(shape, cr.Dense(2, "tanh"), layer, cr.Flatten(), cr.Dense(2))
-    x, y = rng.normal(size=shape), rng.normal(size=2)
-    unrolled = graph.from_network(net, x, y, "mse")
-    unrolled.loss.backward()
-    predicted = net.forward(x[None])
-    assert unrolled.loss.value == pytest.approx(np.mean((predicted - y) ** 2), rel=1e-14)
-    dx = net.backward(predicted - y)
-    np.testing.assert_allclose(unrolled.input_gradient, dx[0].ravel(), rtol=1e-12, atol=1e-15)
-    for name, gradient in net.gradients.items():
-        np.testing.assert_allclose(unrolled.gradients[name], gradient, rtol=1e-12, atol=1e-15)
 
 
 def test_gaps_between_windows_get_no_gradient(rng) -> None:

@@ -62,9 +62,9 @@ def test_modules_of_pytorch(name, bidirectional, num_layers, taken) -> None:
     [
         ({}, "out", "batch_first=True"),
         ({"batch_first": True, "proj_size": 2}, "out", "proj_size"),
-        ({"batch_first": True}, "cells", "its cells"),
-        ({"batch_first": True, "num_layers": 2}, "lower", "lower layers"),
         ({"batch_first": True}, "flat", "flatten of its states"),
+        ({"batch_first": True}, "third", "number 2 of its states"),
+        ({"batch_first": True}, "mixed", "something of a recurrent module's states"),
     ],
 )
 def test_modules_that_are_no_layer_are_refused(options, use, text) -> None:
@@ -76,10 +76,15 @@ def test_modules_that_are_no_layer_are_refused(options, use, text) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.memory = torch.nn.LSTM(FEATURES, 4, **options)
+            self.next = torch.nn.LSTM(4, 4, batch_first=True)
 
         def forward(self, x):
             out, (h, c) = self.memory(x)
-            return {"out": out, "cells": c[-1], "lower": h[0], "flat": h.flatten(1)}[use]
+            if use == "third":
+                return h[2]
+            if use == "mixed":
+                return self.next(out, (c, h))[0]
+            return {"out": out, "flat": h.flatten(1)}[use]
 
     with pytest.raises(ValueError, match=text):
         cr.from_torch(Own(), input_shape=(TIME, FEATURES))
@@ -92,9 +97,65 @@ def test_modules_that_cannot_be_followed_are_refused() -> None:
     net = cr.Sequential([cr.Input((TIME, FEATURES)), cr.SimpleRNN(4, "sigmoid")], seed=1)
     with pytest.raises(ValueError, match="its RNN has no sigmoid"):
         cr.to_torch(net)
-    layers = [cr.Input((TIME, FEATURES)), cr.GRU(4, return_state=True), cr.Flatten()]
-    with pytest.raises(ValueError, match="gives its final state besides"):
-        cr.to_torch(cr.Sequential(layers, seed=1))
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("form", ["whole", "keyword", "pair"])
+def test_decoders_begin_with_the_states_of_encoders(name, bidirectional, num_layers, form) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Translator(torch.nn.Module):
+        """An encoder and a decoder, as models of sequences to sequences have them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            options = {"batch_first": True, "bidirectional": bidirectional}
+            make = getattr(torch.nn, name)
+            self.encoder = make(FEATURES, 4, num_layers, **options)
+            self.decoder = make(2, 4, num_layers, **options)
+            self.last = torch.nn.Linear(4 * (1 + bidirectional), 2)
+
+        def forward(self, x, y):
+            _, states = self.encoder(x)
+            if form == "pair" and name == "LSTM":
+                h, c = states
+                states = (h, c)
+            given = {"hx": states} if form == "keyword" else {}
+            out, _ = self.decoder(y, *(() if given else (states,)), **given)
+            return self.last(out)
+
+    module = Translator().double().eval()
+    net = cr.from_torch(module, input_shape=[(TIME, FEATURES), (4, 2)])
+    x = [RNG.normal(size=(7, TIME, FEATURES)), RNG.normal(size=(7, 4, 2))]
+    with torch.no_grad():
+        expected = module(*map(torch.from_numpy, x)).numpy()
+    assert largest_relative_difference(net.predict(x), expected) <= 1e-12
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_states_of_all_layers(bidirectional) -> None:
+    torch = pytest.importorskip("torch")
+
+    class States(torch.nn.Module):
+        """The states of lower layers, and cells."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            options = {"batch_first": True, "bidirectional": bidirectional}
+            self.memory = torch.nn.LSTM(FEATURES, 4, 2, **options)
+
+        def forward(self, x):
+            out, (h, c) = self.memory(x)
+            return torch.cat([h[0] + c[-1], c[1], h[-1], out[:, 0]], 1)
+
+    module = States().double().eval()
+    net = cr.from_torch(module, input_shape=(TIME, FEATURES))
+    x = RNG.normal(size=(7, TIME, FEATURES))
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x)).numpy()
+    assert largest_relative_difference(net.predict(x), expected) <= 1e-12
 
 
 def test_a_module_that_is_called_twice_is_one_layer() -> None:

@@ -138,6 +138,79 @@ def test_missing_numbers_are_taken_where_the_network_takes_them() -> None:
     np.testing.assert_array_equal(cr.StreamingPredictor(net).step(x[0]), net.predict(x[:1])[0])
 
 
+TABLES = [
+    cr.Embedding(11, 4),
+    cr.Embedding(11, 4, unknown="zero", missing="code"),
+    cr.CategoryEncoding(11),
+    cr.CategoryEncoding(11, unknown="code"),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("table", TABLES, ids=str)
+def test_tokens_one_by_one(table: Any, dtype: str) -> None:
+    columns = table.outputs(1)
+    layers = [cr.Reshape((TIME, columns)), cr.GRU(6, return_sequences=True), cr.Dense(3)]
+    net = cr.Sequential([cr.Input(TIME), table, *layers], seed=1, dtype=dtype)
+    tokens = np.random.default_rng(3).integers(0, 11, (4, TIME))
+    whole = net.predict(tokens)
+    stream = cr.StreamingPredictor(net)
+    for row, expected in zip(tokens, whole, strict=True):
+        np.testing.assert_array_equal([stream.step([token]) for token in row], expected)
+        stream.reset()
+        np.testing.assert_array_equal(stream.step(row[:, np.newaxis]), expected)
+        stream.reset()
+
+
+def test_several_tokens_of_a_frame_beside_numbers() -> None:
+    words, x = cr.Input(2 * TIME, name="words"), cr.Input((TIME, FEATURES), name="x")
+    vectors = cr.Reshape((TIME, 6))(cr.Embedding(11, 3)(words))
+    h = cr.LSTM(5, return_sequences=True)(cr.Concatenate()([vectors, x]))
+    net = cr.Network([words, x], cr.Dense(2)(cr.Conv1D(4, 2, padding="causal")(h)), seed=1)
+    tokens, numbers = np.random.default_rng(3).integers(0, 11, (1, TIME, 2)), frames_of()
+    whole = net.predict({"words": tokens.reshape(1, -1), "x": numbers})[0]
+    frames = np.concatenate([tokens[0], numbers[0]], axis=1)
+    np.testing.assert_array_equal(cr.StreamingPredictor(net).step(frames), whole)
+
+
+def test_tokens_that_are_none_change_nothing() -> None:
+    layers = [cr.Reshape((TIME, 4)), cr.GRU(6, return_sequences=True)]
+    tokens = np.random.default_rng(3).integers(0, 11, (1, TIME))
+    net = cr.Sequential([cr.Input(TIME), cr.Embedding(11, 4), *layers], seed=1)
+    stream = cr.StreamingPredictor(net)
+    stream.step(tokens[0, :5, np.newaxis])
+    for frame in ([11], [-1], [0.5], [np.nan], [np.inf]):
+        with pytest.raises(ValueError, match=r"(frames must hold categories|frame must be finite)"):
+            stream.step(frame)
+    found = stream.step(tokens[0, 5:, np.newaxis])
+    np.testing.assert_array_equal(found, net.predict(tokens)[0, 5:])
+    table = cr.Embedding(11, 4, missing="code")
+    net = cr.Sequential([cr.Input(TIME), table, *layers], seed=1)
+    given = tokens.astype(float)
+    given[0, 2] = np.nan
+    found = cr.StreamingPredictor(net).step(given.reshape(-1, 1))
+    np.testing.assert_array_equal(found, net.predict(given)[0])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [cr.Embedding(11, 4), cr.Dense(3)],
+        [cr.Embedding(11, 4), cr.Reshape((4, TIME)), cr.GRU(3)],
+        [cr.Embedding((11,) * TIME, 4), cr.Reshape((TIME, 4)), cr.GRU(3)],
+        [cr.Embedding(11, 4), cr.Reshape((TIME, 2, 2)), cr.Conv2D(3, 1)],
+        [cr.CategoryEncoding(11, "count"), cr.Dense(3)],
+    ],
+)
+def test_other_forms_of_tokens_are_refused(layers: Any) -> None:
+    net = cr.Sequential([cr.Input(TIME), *layers], seed=0)
+    with pytest.raises(ValueError, match="a StreamingPredictor"):
+        cr.StreamingPredictor(net)
+    with pytest.raises(ValueError, match="cannot be exported to C"):
+        cr.export_c(net, "unused", streaming=True)
+    assert not Path("unused").exists()
+
+
 def digest() -> str:
     """What a process with one instruction set gives."""
     found = hashlib.sha256()

@@ -6,7 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <vector>
 
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
@@ -21,16 +20,8 @@ template <class T>
 class Stream {
  public:
   explicit Stream(const Network<T>& network)
-      : predictor_(std::make_shared<StreamingPredictor<T>>(network)), state_(*predictor_) {
-    const Graph& graph = network.graph();
-    for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
-      std::vector<bool> missing = network.missing_columns(static_cast<std::int64_t>(i));
-      missing.resize(static_cast<std::size_t>(graph.node(graph.inputs()[i]).shape.columns()));
-      missing_.insert(missing_.end(), missing.begin(), missing.end());
-    }
-  }
-  Stream(const Stream& other)
-      : predictor_(other.predictor_), missing_(other.missing_), state_(*predictor_) {
+      : predictor_(std::make_shared<StreamingPredictor<T>>(network)), state_(*predictor_) {}
+  Stream(const Stream& other) : predictor_(other.predictor_), state_(*predictor_) {
     const std::lock_guard lock(other.mutex_);
     state_.copy_from(other.state_);
   }
@@ -43,7 +34,7 @@ class Stream {
     const std::span<T> to(outputs.mutable_data(), static_cast<std::size_t>(outputs.size()));
     const ReleasedGil release;
     const std::lock_guard lock(mutex_);
-    check_finite<T>(view(from, inputs()), "frame", {}, missing_);
+    check_finite<T>(view(from, inputs()), "frame", {}, predictor_->missing_columns());
     predictor_->step_checked(from, to, state_);
     return outputs;
   }
@@ -55,7 +46,6 @@ class Stream {
 
  private:
   std::shared_ptr<StreamingPredictor<T>> predictor_;
-  std::vector<bool> missing_;  // which values of a frame may be NaN
   typename StreamingPredictor<T>::StreamState state_;
   mutable std::mutex mutex_;  // of the state; held without the GIL but for a moment
 };

@@ -189,6 +189,32 @@ TEST_CASE("a state begins again, goes on from another, and knows no other sequen
   }
 }
 
+TEST_CASE_TEMPLATE("tokens are frames in front of a table and a Reshape", T, float, double) {
+  constexpr int64_t time = 6;
+  for (const int64_t each : {1, 2}) {
+    for (const AnyLayer& table : {AnyLayer(Embedding(11, 4)), AnyLayer(CategoryEncoding(11))}) {
+      const int64_t columns = table->output_shape({Shape{each}}).columns();
+      const Layers layers{table, Reshape({time, columns}), recurrent<GRU>(5), dense(2)};
+      const Network<T> network = network_of<T>(Graph::chain(layers, Shape{time * each}));
+      std::vector<T> x;
+      for (int64_t i = 0; i < time * each; ++i) x.push_back(static_cast<T>(i * 7 % 11));
+      const StreamingPredictor<T> predictor(network);
+      REQUIRE(predictor.inputs() == each);
+      CHECK(predictor.missing_columns() == std::vector<bool>(static_cast<size_t>(each), false));
+      typename StreamingPredictor<T>::StreamState state(predictor);
+      const std::vector<RowsView> rows{view(x.data(), 1, time * each)};
+      CHECK(same_bits(stepped_all(predictor, x, state), network.predict(Inputs(rows), 1, 1)));
+      x[0] = T(11);
+      std::vector<T> out(2);
+      const std::span<const T> frame(x.data(), static_cast<size_t>(each));
+      CHECK_THROWS_WITH_AS(predictor.step_checked(frame, out, state),
+                           "frames must hold categories in column 0, whole numbers from 0 to 10; "
+                           "row 0, column 0 is 11",
+                           Error);
+    }
+  }
+}
+
 TEST_CASE("new weights come in between two frames, and states remain") {
   const Layers layers{causal(4, 2), recurrent<GRU>(5), dense(2)};
   Network<double> network = network_of<double>(chain(layers, 4));

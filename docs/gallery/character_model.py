@@ -117,22 +117,22 @@ net = cr.Sequential(
 )
 
 # %%
-# To write, the last characters go in, and from the outputs behind the last one a character is drawn. What
-# stands behind it in the window does not matter: a state knows only what came before. Scores are divided
-# by a *temperature* first: below 1 makes likely characters more likely.
+# To write, a ``StreamingPredictor`` reads a character at a time: the state goes on from one to the next, so
+# a step costs one character, however long the text is. From the outputs behind it the next character is
+# drawn. Scores are divided by a *temperature* first: below 1 makes likely characters more likely.
 
 
 def write(length, temperature=0.5, seed=0):
     """Return a text that the network makes up."""
     rng = np.random.default_rng(seed)
+    stream = cr.StreamingPredictor(net)
     text = "The "
+    scores = stream.step(encode(text)[:, np.newaxis])[-1]
     for _ in range(length):
-        window = np.zeros((1, STEPS), int)
-        last = encode(text[-STEPS:])
-        window[0, : len(last)] = last
-        scores = net.predict(window)[0, len(last) - 1] / temperature
-        chances = np.exp(scores.astype(float) - scores.max())
-        text += characters[rng.choice(len(characters), p=chances / chances.sum())]
+        chances = np.exp((scores.astype(float) - scores.max()) / temperature)
+        code = rng.choice(len(characters), p=chances / chances.sum())
+        text += characters[code]
+        scores = stream.step([code])
     return text
 
 

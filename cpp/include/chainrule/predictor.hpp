@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "chainrule/cxx20.hpp"
 #include "chainrule/error.hpp"
@@ -80,6 +81,8 @@ class CHAINRULE_API Predictor {
 
   std::int64_t inputs() const noexcept;
   std::int64_t outputs() const noexcept;
+  /// Which values of a row may be NaN, that is missing.
+  const std::vector<bool>& missing_columns() const noexcept;
 
   /// One row: reads inputs() values, writes outputs() values, which may overlap. NaN and infinities
   /// are not looked for and give outputs that may be such. `scratch` must be

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
@@ -19,7 +20,9 @@ namespace chainrule {
 ///
 /// Layers may be recurrent ones that go forward, Conv1D and DepthwiseConv1D with strides of 1 and
 /// padding `causal` (or a kernel of one position), and those that work on each position by itself.
-/// T is float or double.
+/// An input of tokens, of shape (time) in front of an Embedding of one table, or a
+/// CategoryEncoding, and of a Reshape to (time, columns), has its tokens for frames. T is float or
+/// double.
 ///
 ///     StreamingPredictor<float> predictor(network);             // once
 ///     StreamingPredictor<float>::StreamState state(predictor);  // once per sequence
@@ -58,6 +61,8 @@ class CHAINRULE_API StreamingPredictor {
   /// Values of a frame: those of all inputs, side by side. Values that it gives, likewise.
   std::int64_t inputs() const noexcept { return predictor_.inputs(); }
   std::int64_t outputs() const noexcept { return predictor_.outputs(); }
+  /// Which values of a frame may be NaN, that is missing.
+  const std::vector<bool>& missing_columns() const noexcept { return predictor_.missing_columns(); }
 
   /// The next frame of a sequence; `out` may be its memory. `state` must be of this predictor.
   void step(const T* frame, T* out, StreamState& state) const noexcept {

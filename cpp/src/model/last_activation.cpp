@@ -11,9 +11,11 @@
 #include <string_view>
 
 #include "chainrule/config.hpp"
+#include "chainrule/convolution_layers.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
+#include "chainrule/recurrent_layers.hpp"
 #include "model/activation_row.hpp"
 #include "model/fields.hpp"
 
@@ -24,8 +26,16 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const Activation* activation_of(const Layer& layer) {
   if (const auto* dense = dynamic_cast<const Dense*>(&layer)) return &dense->activation;
+  if (const auto* kernel = dynamic_cast<const KernelLayer*>(&layer)) return &kernel->activation;
   if (const auto* alone = dynamic_cast<const ActivationLayer*>(&layer)) return &alone->activation;
   return nullptr;
+}
+
+/// The activation whose values the states of a recurrent layer are, or lie among; of others null.
+const Activation* activation_of_states(const Layer& layer) {
+  static const Activation tanh{Activation::Kind::tanh};
+  if (const auto* simple = dynamic_cast<const SimpleRNN*>(&layer)) return &simple->activation;
+  return dynamic_cast<const RecurrentLayer*>(&layer) ? &tanh : nullptr;
 }
 
 /// The last activation, with what the layers behind it make of its values: scale * value + offset.
@@ -59,6 +69,11 @@ LastActivation find_last(const Graph& graph, std::int64_t output) {
   for (const Node* node = &graph.node(output); node->inputs.size() == 1;
        node = &graph.node(node->inputs.front())) {
     const Layer& layer = **node->layer;
+    if (const Activation* states = activation_of_states(layer)) {
+      found.activation = states;
+      found.behind = node;  // which makes them, so that no loss contains their activation
+      return found;
+    }
     const Activation* activation = activation_of(layer);
     if (activation && activation->kind != Activation::Kind::linear) {
       found.activation = activation;
@@ -67,10 +82,10 @@ LastActivation find_last(const Graph& graph, std::int64_t output) {
     if (const auto* rescaling = dynamic_cast<const Rescaling*>(&layer)) {
       found.offset += found.scale * rescaling->offset;
       found.scale *= rescaling->scale;
-    } else if (activation ? dynamic_cast<const Dense*>(&layer) != nullptr : !passes_values(layer)) {
-      return found;  // a layer that gives any numbers, such as a normalisation
-    } else if (activation) {
+    } else if (dynamic_cast<const ActivationLayer*>(&layer)) {
       continue;  // an activation layer that is linear makes no stage
+    } else if (!passes_values(layer)) {
+      return found;  // a layer that gives any numbers, such as a normalisation
     }
     found.behind = node;
   }
@@ -146,9 +161,12 @@ void check_node(const Loss& loss, const Graph& graph, std::int64_t output) {
       name + " takes outputs that may be any number (" +
       (loss.link() == Loss::Link::exponential ? "the logarithms of means" : "logits") +
       "), but the last activation is " + activation;
-  if (last.behind)
-    text += " with layer " + last.behind->name + " (" + std::string((*last.behind->layer)->kind()) +
-            ") behind it";
+  if (last.behind) {
+    const Layer& layer = **last.behind->layer;
+    const bool states = activation_of_states(layer);
+    text += std::string(states ? " of layer " : " with layer ") + last.behind->name + " (" +
+            std::string(layer.kind()) + (states ? ")" : ") behind it");
+  }
   text += ", which gives values in " + text_of(range) + ": use " + dense + ") without activation";
   if (!link.empty()) text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
   throw Error(text + ". from_logits=True in the loss takes the outputs as they are all the same");

@@ -57,7 +57,8 @@ Config Position::config() const { return model::write_fields(kind(), *this); }
 Shape Position::output_shape(const std::vector<Shape>& inputs) const {
   const Shape& input = model::check_layer(*this, inputs);
   if (input.rank() != 2)
-    model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text());
+    model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text() +
+                              "; an Input or a Reshape says their shape");
   const std::int64_t time = input.positions();
   if (index < -time || index >= time)
     model::refuse(kind(), "index must name a position of rows of shape " + input.text() + ", got " +

@@ -73,7 +73,8 @@ Shape RecurrentLayer::output_shape(const std::vector<Shape>& inputs) const {
                               ", and before that the length of each row, of shape (1,), got " +
                               others);
   if (input.extents().size() != 2)
-    model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text());
+    model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text() +
+                              "; an Input or a Reshape says their shape");
   constexpr std::int64_t most_weights = std::int64_t{1} << 48;
   if (units > most_weights / gates() / std::max(input.columns(), units))
     model::refuse(kind(), "a matrix must have at most 2^48 entries, got " +

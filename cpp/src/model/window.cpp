@@ -31,7 +31,8 @@ void check_axes(std::string_view kind, const Shape& input, std::size_t axes) {
   if (input.extents().size() != axes + 1)
     refuse(kind, std::string("it reads ") +
                      (axes == 1 ? "(time, features)" : "(height, width, channels)") +
-                     ", got rows of shape " + input.text() + "; Input says their shape");
+                     ", got rows of shape " + input.text() +
+                     "; an Input or a Reshape says their shape");
 }
 
 }  // namespace

@@ -128,9 +128,10 @@ def export_c(
         numbers.
     streaming : bool, default False
         Whether the code goes through sequences frame by frame: NAME_step takes the next frame of
-        inputs of shape (time, features) and gives what `predict` gives at its position, behind a
-        recurrent layer without `return_sequences` what it gives for a sequence that ends there. A
-        NAME_state keeps what later frames need; NAME_reset begins a sequence, of any length. No
+        inputs of shape (time, features), or the next token in front of an `Embedding` and a
+        `Reshape`, and gives what `predict` gives at its position, behind a recurrent layer without
+        `return_sequences` what it gives for a sequence that ends there. A NAME_state keeps what
+        later frames need; NAME_reset begins a sequence, of any length. No
         layer may need later frames or several at once: `Conv1D` and `DepthwiseConv1D` have strides
         of 1 and padding "causal", recurrent layers go forward. Of float32 alone, without
         probabilities.

@@ -43,6 +43,7 @@ def measure_curvature(
     y: Any,
     loss: Any,
     optimizer: Optimizer,
+    weights: Any = None,
 ) -> Curvature | None:
     """Return the curvature at some of the rows; None where it is not positive or not that trained.
 
@@ -58,8 +59,10 @@ def measure_curvature(
     if rows > most:
         places = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
         x, y = taken(x, places), taken(y, places)
+        weights = None if weights is None else weights[places]
     try:
-        hessian = _core.Hessian(core, x, y, loss._core, loss_weights=loss_weights_of(loss))
+        of_outputs = loss_weights_of(loss)
+        hessian = _core.Hessian(core, x, y, loss._core, 0, weights, loss_weights=of_outputs)
         values, *_ = hessian.eigenvalues(min(3, size), _TOLERANCE, _ITERATIONS, 0)
     except ValueError:  # a layer without second derivatives, or a product that is not finite
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,27 @@ from chainrule.inputs.containers import is_sparse
 from chainrule.inputs.lazy_rows import is_lazy
 from chainrule.inputs.several import by_name
 from chainrule.inputs.targets import class_counts
+from chainrule.network.training_data import padded_rows
 
 if TYPE_CHECKING:
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
 
 _SPARSE_NUMBERS = 20_000_000  # of a sparse matrix, written out
 
-__all__ = ["DataMeasures", "measure_data", "sample"]
+__all__ = ["DataMeasures", "Sample", "measure_data", "sample"]
+
+
+class Sample(NamedTuple):
+    """Rows of each input that are finite throughout, and their targets as they were given."""
+
+    parts: list[NDArray[Any]]
+    targets: list[Any]
+    weights: NDArray[np.float64] | None
+    """Of the steps of sequences, 0 behind their ends."""
+    not_finite: list[int]
+    """Columns where other rows are not finite, counted on from one input to the next."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +66,9 @@ class DataMeasures:
     """Root mean square of the targets of a regression."""
 
 
-def sample(
-    net: Compiled, x: Any, y: Any, most: int
-) -> tuple[list[NDArray[Any]], list[Any], NDArray[np.bool_], list[int]]:
-    """Return up to `most` rows of each input, spread evenly, and their targets as they were given.
-
-    And which of the rows are finite throughout, and the columns where others are not; columns of
-    several inputs are counted on from one to the next.
-    """
+def sample(net: Compiled, x: Any, y: Any, loss: Any, most: int) -> Sample:
+    """Return up to `most` rows of each input, spread evenly."""
+    weights = None
     if not net._several_inputs and is_lazy(x):
         x, y = np.asarray(x[:most]), y[:most]
     elif not net._several_inputs and is_sparse(x):
@@ -70,7 +78,8 @@ def sample(
         x, y = x.tocsr()[indices].toarray(), _taken(y, indices)
     graph = net._graph
     if graph is not None and net._several_inputs:
-        given = net._by_input(net._only(x))
+        x, y, weights = padded_rows(net, x, y, None, loss)
+        given = net._by_input(x)
         if any(map(is_lazy, given.values())):
             given = {name: np.asarray(part[:most]) for name, part in given.items()}
             y = _first(y, most)
@@ -85,10 +94,20 @@ def sample(
     if len(indices) < len(parts[0]):
         parts = [rows[indices] for rows in parts]
         targets = [_taken(each, indices) for each in targets]
+        weights = None if weights is None else weights[indices]
     targets = [each.toarray() if is_sparse(each) else each for each in targets]
     finite = np.isfinite(np.concatenate(parts, axis=1))
     columns = np.flatnonzero(~finite.all(axis=0)).tolist()
-    return parts, targets, finite.all(axis=1), columns
+    rows = finite.all(axis=1)
+    if not rows.all():
+        if not rows.any():
+            raise ValueError("every row of x has NaN or infinity: there is nothing to look at")
+        parts = [part[rows] for part in parts]
+        targets = [np.asarray(each)[rows] for each in targets]
+        weights = None if weights is None else weights[rows]
+    if len(parts[0]) < 2:
+        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(parts[0])}")
+    return Sample(parts, targets, weights, columns)
 
 
 def _first(y: Any, most: int) -> Any:
@@ -118,7 +137,7 @@ def measure_data(
     shapes: list[tuple[int, ...]],
     tables: Sequence[NDArray[Any]],
     scaled: Sequence[NDArray[Any]],
-    targets: Sequence[tuple[Any, Loss, int]],
+    targets: Sequence[tuple[CheckedData, Loss, int]],
     not_finite: list[int],
 ) -> DataMeasures:
     """Return the measures of rows that are finite.
@@ -133,8 +152,8 @@ def measure_data(
         The rows of each input, as given.
     scaled : sequence of ndarray of shape (rows * positions, columns)
         As they reach the first layers with weights.
-    targets : sequence of (ndarray, Loss, int)
-        For each output its targets as the core takes them, what compares them, and its columns.
+    targets : sequence of (CheckedData, Loss, int)
+        For each output its targets, a row for each position, what compares them, and its columns.
         Of several the least even classes and the largest targets are told.
     not_finite : list of int
         Columns where other rows were not finite.
@@ -145,14 +164,16 @@ def measure_data(
     moving = scales[_varies(scaled)]
     shares: NDArray[np.float64] | None = None
     target_scale: float | None = None
-    for y, loss, outputs in targets:
+    for data, loss, outputs in targets:
+        y, weights = data.y, data.sample_weight
         if loss.takes_labels or (loss.kind in ("binary_cross_entropy", "hinge") and outputs == 1):
-            counts = class_counts(loss._core, y, None, outputs if loss.takes_labels else 2)
+            counts = class_counts(loss._core, y, weights, outputs if loss.takes_labels else 2)
             own = counts / max(counts.sum(), 1.0)
             if shares is None or own.min() * len(own) < shares.min() * len(shares):
                 shares = own
         elif loss.kind not in ("binary_cross_entropy", "hinge", "poisson"):
-            scale = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+            squares = np.square(y, dtype=np.float64).reshape(len(y), -1).mean(axis=1)
+            scale = float(np.sqrt(np.average(squares, weights=weights)))
             target_scale = max(scale, target_scale or 0.0)
     return DataMeasures(
         rows=rows,

@@ -21,7 +21,7 @@ from chainrule.diagnosis.findings import (
 )
 from chainrule.diagnosis.layers import LayerMeasures, measure_layers, root_mean_square
 from chainrule.diagnosis.preparation import chosen_training, prepare
-from chainrule.diagnosis.trial import RateTrial, try_rate
+from chainrule.diagnosis.trial import RateTrial, Steps, try_rate
 from chainrule.html import html_table, html_text
 from chainrule.inputs.several import core_rows
 from chainrule.layers import CategoryEncoding, Embedding
@@ -204,26 +204,22 @@ def diagnose(
     batch_size = positive_integer("batch_size", batch_size)
     patient: Any = copy.deepcopy(net)  # which is built, adapted and trained without harm
     max_rows = positive_integer("max_rows", max_rows)
-    parts, targets, finite, not_finite = sample(patient, x, y, max_rows)
-    if not finite.all():
-        if not finite.any():
-            raise ValueError("every row of x has NaN or infinity: there is nothing to look at")
-        parts = [rows[finite] for rows in parts]
-        targets = [np.asarray(each)[finite] for each in targets]
-    if len(parts[0]) < 2:
-        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(parts[0])}")
+    parts, targets, weights, not_finite = sample(patient, x, y, chosen, max_rows)
     rows: Any = parts[0] if len(parts) == 1 else parts
-    values, y_values = map(
-        core_rows, prepare(patient, rows, targets[0] if len(targets) == 1 else targets, chosen)
-    )
-    several = isinstance(chosen, OutputLosses)
+    given: Any = targets[0] if len(targets) == 1 else targets
+    dataset = prepare(patient, rows, given, chosen, weights)
+    values, y_values = core_rows(dataset.x), core_rows(dataset.y)
+    weights = dataset.sample_weight
     core = patient._built_core()
     tables = values if isinstance(values, list) else [np.ascontiguousarray(values)]
     values = tables if isinstance(values, list) else tables[0]
-    inputs = [_Input(patient, node) for node in patient._graph.inputs]
+    steps = dict(zip((node.name for node in patient._graph.inputs), tables, strict=True))
+    lengths = {
+        of: steps[name] for name, of in patient._graph.sequence_inputs(patient._shapes).items()
+    }
+    inputs = [_Input(patient, node, lengths.get(node.name)) for node in patient._graph.inputs]
     scaled = [each.reaching_weights(table) for each, table in zip(inputs, tables, strict=True)]
-    ends = zip(y_values, chosen.losses, chosen.columns, strict=True) if several else None
-    of_outputs = [*ends] if ends else [(np.ascontiguousarray(y_values), chosen, core.outputs)]
+    of_outputs = _by_output(patient, dataset, chosen)
     data = measure_data(
         len(tables[0]),
         [each.shape for each in inputs],
@@ -232,23 +228,43 @@ def diagnose(
         of_outputs,
         _columns_of(inputs, not_finite),
     )
-    measures, value = measure_layers(core.copy(), patient._graph, values, y_values, chosen, by)
+    measures, value = measure_layers(
+        core.copy(), patient._graph, values, y_values, chosen, by, weights
+    )
     findings = data_findings(data, _column_names(net, inputs))
     reaching = np.concatenate([each.reshape(-1) for each in scaled])
     findings += layer_findings(measures, root_mean_square(reaching), value)
     trial, curvature = None, None
     if np.isfinite(value):
-        trial = try_rate(core, values, y_values, chosen, by, batch_size)
-        curvature = measure_curvature(core, patient.layers, values, y_values, chosen, by)
+        steps_of = (core, values, y_values, chosen, by, batch_size, weights)
+        trial = try_rate(Steps(*steps_of), of_outputs)
+        curvature = measure_curvature(core, patient.layers, values, y_values, chosen, by, weights)
         findings += rate_findings(trial, curvature)
     return Diagnosis(findings, measures, data, trial, curvature, value)
 
 
-class _Input:
-    """An input, with the columns that are measured: of rows of several axes the last one's."""
+def _by_output(net: Any, dataset: Any, loss: Any) -> list[tuple[Any, Any, int]]:
+    """Return for each output its data, a row for each position, what compares them, its columns."""
+    if not isinstance(loss, OutputLosses):
+        shape = math.prod(net._output_shape())
+        return [(dataset.by_position(), loss, shape // dataset.positions)]
+    each = [dataset.output(place) for place in range(len(loss.losses))]
+    columns = (
+        math.prod(net._output_shape(name)) // data.positions
+        for name, data in zip(loss.names, each, strict=True)
+    )
+    return [*zip((data.by_position() for data in each), loss.losses, columns, strict=True)]
 
-    def __init__(self, net: Any, node: Any) -> None:
+
+class _Input:
+    """An input, with the columns that are measured: of rows of several axes the last one's.
+
+    Where `lengths` of sequences are given, (rows, 1), what stands behind them is left out.
+    """
+
+    def __init__(self, net: Any, node: Any, lengths: Any) -> None:
         self.name = node.name
+        self._lengths = lengths if len(node.shape) == 2 else None
         self._net = net
         self._end = node.name  # of the scaling that it begins with
         readers = [each for each in net._graph.nodes if node.name in each.inputs]
@@ -266,7 +282,7 @@ class _Input:
 
     def by_position(self, table: Any) -> Any:
         """Return rows (rows, inputs) as (rows * positions, columns)."""
-        return table.reshape(-1, self.columns)
+        return self._inside(table.reshape(-1, self.columns))
 
     def reaching_weights(self, table: Any) -> Any:
         """Return the same behind the scaling; categories as ones."""
@@ -276,7 +292,15 @@ class _Input:
             return self.by_position(table)
         scaled = self._net.subnetwork(self._end).predict(table)
         flat = len(self.shape) == 1
-        return scaled.reshape(len(table), -1) if flat else scaled.reshape(-1, scaled.shape[-1])
+        if flat:
+            return scaled.reshape(len(table), -1)
+        return self._inside(scaled.reshape(-1, scaled.shape[-1]))
+
+    def _inside(self, positions: Any) -> Any:
+        if self._lengths is None or len(self.shape) == 1:
+            return positions
+        inside = np.arange(self.shape[0]) < self._lengths
+        return positions[inside.reshape(-1)]
 
 
 def _columns_of(inputs: list[_Input], flat: list[int]) -> list[int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule import optimizers
 from chainrule.errors import DivergenceError
 from chainrule.layers import Activation, Dense, Layer
+from chainrule.layers.convolution import Kernel
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def root_mean_square(values: NDArray[Any]) -> float:
 
 
 def measure_layers(
-    core: Any, graph: Graph, x: Any, y: Any, loss: Any, optimizer: Optimizer
+    core: Any, graph: Graph, x: Any, y: Any, loss: Any, optimizer: Optimizer, weight: Any = None
 ) -> tuple[list[LayerMeasures], float]:
     """Return the measures of each layer and the loss.
 
@@ -85,6 +86,8 @@ def measure_layers(
         Their targets, as the core takes them.
     loss, optimizer
         What it is trained by.
+    weight : ndarray, optional
+        Weights of rows or positions.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def measure_layers(
     core.forward(x, True, 0)
     outputs = core.activations()
     weighing = loss_weights_of(loss)
-    value, _ = core.compute_gradients(x, y, loss._core, True, 0, None, None, weighing)
+    value, _ = core.compute_gradients(x, y, loss._core, True, 0, weight, None, weighing)
     if optimizer.lazy:  # which could not step by hand
         optimizer = optimizers.Optimizer.from_config({**optimizer.config, "lazy": False})
     losses = loss.losses if isinstance(loss, OutputLosses) else [loss]
@@ -149,7 +152,7 @@ def layer_units(output: NDArray[Any] | None) -> int:
 
 
 def _activation(layer: Layer) -> str | None:
-    return layer.activation.kind if isinstance(layer, Dense | Activation) else None
+    return layer.activation.kind if isinstance(layer, Dense | Activation | Kernel) else None
 
 
 def _dead(activation: str | None, output: NDArray[Any] | None) -> float | None:

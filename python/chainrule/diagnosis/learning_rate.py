@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule.arguments import positive_integer
 from chainrule.diagnosis.preparation import chosen_training, prepare
 from chainrule.diagnosis.trial import Steps
+from chainrule.inputs.several import core_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,12 +153,14 @@ def find_learning_rate(
     if count < 10:
         raise ValueError(f"steps must be 10 or more, got {count}")
     patient: Any = copy.deepcopy(net)
-    features, targets = prepare(patient, x, y, chosen)
-    if not isinstance(features, np.ndarray) or not isinstance(targets, np.ndarray):
+    dataset = prepare(patient, x, y, chosen)
+    features, targets = core_rows(dataset.x), core_rows(dataset.y)
+    tables = [part for each in (features, targets) for part in _parts(each)]
+    if not all(isinstance(each, np.ndarray) for each in tables):
         raise TypeError("x and y must be tables in memory to find a learning rate")
     core = patient._built_core()
     core.check_trains(by._core, "auto", rows)
-    made = Steps(core, features, targets, chosen, by, rows)
+    made = Steps(core, features, targets, chosen, by, rows, dataset.sample_weight)
     rates = np.geomspace(lowest, highest, count)
     seen: list[float] = []
     for rate in rates:
@@ -171,6 +174,10 @@ def find_learning_rate(
     if len(seen) < 3:
         raise ValueError(f"the loss is not finite at the learning rate {rates[len(seen)]:.2g}")
     return LearningRates(rates[: len(seen)], np.array(seen))
+
+
+def _parts(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from chainrule import optimizers
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
@@ -26,9 +27,9 @@ def chosen_training(
     return chosen, by
 
 
-def prepare(copied: Any, x: Any, y: Any, loss: Any) -> tuple[Any, Any]:
+def prepare(copied: Any, x: Any, y: Any, loss: Any, sample_weight: Any = None) -> CheckedData:
     """Return rows and targets as the core takes them; a copy is built, and adapted to the rows."""
-    dataset = make_dataset(copied, x, y, loss)
+    dataset = make_dataset(copied, x, y, loss, sample_weight)
     if copied._unadapted():
         copied.adapt(dataset.x)
-    return dataset.x, dataset.y
+    return dataset

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,10 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.errors import DivergenceError
-from chainrule.network.output_losses import OutputLosses, loss_weights_of
+from chainrule.network.output_losses import loss_weights_of
 
 if TYPE_CHECKING:
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.optimizers import Optimizer
 
 __all__ = ["RateTrial", "Steps", "taken", "try_rate"]
@@ -35,6 +38,8 @@ class Steps:
         What the steps are made by.
     batch_size : int
         Rows of a step.
+    weights : ndarray, optional
+        Of rows or positions.
     """
 
     def __init__(
@@ -45,11 +50,33 @@ class Steps:
         loss: Any,
         optimizer: Optimizer,
         batch_size: int,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
+        self._weights = weights
         self._core, self._loss, self._optimizer = core, loss, optimizer
         self._x, self._y = x, y
         self._rows = len(x[0]) if isinstance(x, list) else len(x)
         self._batch_size = min(batch_size, self._rows)
+        self._begin()
+
+    def copy(self) -> Steps:
+        """Return steps of a copy of the network, from the first on."""
+        made = copy.copy(self)
+        made._core = self._core.copy()
+        made._begin()
+        return made
+
+    @property
+    def loss_weights(self) -> list[float]:
+        """How much the loss of each output counts."""
+        return loss_weights_of(self._loss) or [1.0]
+
+    @property
+    def rate(self) -> float:
+        """The optimizer's own learning rate."""
+        return float(self._optimizer.learning_rate)
+
+    def _begin(self) -> None:
         self._rng = np.random.default_rng(0)
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
 
@@ -72,7 +99,7 @@ class Steps:
                 0,
                 "auto",
                 np.array([rate]),
-                None,
+                None if self._weights is None else self._weights[rows],
                 None,
                 0,
                 1,
@@ -85,14 +112,12 @@ class Steps:
 
     def loss(self) -> float:
         """Return the loss of all rows; infinity where it is not finite."""
-        weights = loss_weights_of(self._loss)
-        if weights is None:
-            value = float(self._core.evaluate(self._x, self._y, self._loss._core, 256, 0))
+        of_outputs = loss_weights_of(self._loss)
+        given = (self._x, self._y, self._loss._core)
+        if of_outputs is None:
+            value = float(self._core.evaluate(*given, 256, 0, "auto", sample_weight=self._weights))
         else:
-            losses = self._loss._core
-            made = self._core.compute_gradients(
-                self._x, self._y, losses, False, 0, None, None, weights
-            )
+            made = self._core.compute_gradients(*given, False, 0, self._weights, None, of_outputs)
             value = float(made[0])
         return value if np.isfinite(value) else float("inf")
 
@@ -115,23 +140,29 @@ class RateTrial:
     """The loss if all outputs were 0, to compare with."""
 
 
-def try_rate(
-    core: Any, x: Any, y: Any, loss: Any, optimizer: Optimizer, batch_size: int
-) -> RateTrial:
-    """Return what steps do; the core is not changed."""
-    rate = float(optimizer.learning_rate)
+def try_rate(steps: Steps, outputs: Sequence[tuple[CheckedData, Any, int]]) -> RateTrial:
+    """Return what steps do; they themselves are not made.
+
+    `outputs` are, for each, its data with a row for each position, its loss and its columns.
+    """
 
     def after(factor: float) -> float:
-        steps = Steps(core.copy(), x, y, loss, optimizer, batch_size)
-        if factor and any(np.isinf(steps.step(factor * rate)) for _ in range(_STEPS)):
+        made = steps.copy()
+        if factor and any(np.isinf(made.step(factor * steps.rate)) for _ in range(_STEPS)):
             return float("inf")
-        return steps.loss()
+        return made.loss()
 
-    several = isinstance(loss, OutputLosses)
-    ends = zip(loss.losses, loss.columns, y, loss.weights, strict=True) if several else None
     of_zeros = sum(
-        weight * float(_core.loss_and_gradient(one._core, np.zeros((len(t), columns)), t)[0])
-        for one, columns, t, weight in ends or [(loss, core.outputs, y, 1.0)]
+        weight
+        * float(
+            _core.loss_and_gradient(
+                loss._core,
+                np.zeros((len(data.y), columns)),
+                np.ascontiguousarray(data.y),
+                data.sample_weight,
+            )[0]
+        )
+        for (data, loss, columns), weight in zip(outputs, steps.loss_weights, strict=True)
     )
     others = {factor: after(factor) for factor in _FACTORS}
-    return RateTrial(rate, after(0.0), after(1.0), others, of_zeros)
+    return RateTrial(steps.rate, after(0.0), after(1.0), others, of_zeros)

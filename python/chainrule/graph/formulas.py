@@ -28,7 +28,7 @@ from chainrule.graph.nodes import (
     tanh,
 )
 from chainrule.layers import Activation, Input
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation as Function
@@ -100,7 +100,7 @@ def activation_operation(function: Function) -> Operation:
     -------
     Operation
     """
-    core = _core_network(1, function)
+    core = _core_network((1,), function)
     one = np.ones((1, 1))
 
     def value(x: float) -> float:
@@ -115,7 +115,9 @@ def activation_operation(function: Function) -> Operation:
     return Operation(function.config["kind"], value, derivatives)
 
 
-def loss_operation(loss: Loss, head: Function, target: NDArray[Any]) -> Operation:
+def loss_operation(
+    loss: Loss, head: Function, target: NDArray[Any], shape: Sequence[int]
+) -> Operation:
     """Return the loss of one row as an operation of a network's outputs.
 
     Parameters
@@ -126,16 +128,17 @@ def loss_operation(loss: Loss, head: Function, target: NDArray[Any]) -> Operatio
         What is between the operation's inputs and the outputs that the loss compares, such as a
         softmax that the loss takes over.
     target : ndarray of shape (1,) or (1, columns)
-        A label or a row, as the core takes it.
+        A label, or labels of positions, or a row, as the core takes it.
+    shape : sequence of int
+        That of the outputs: positions and columns.
 
     Returns
     -------
     Operation
     """
-    cores: dict[int, Any] = {}
+    core = _core_network(shape, head)
 
     def compute(outputs: Sequence[float]) -> tuple[float, NDArray[Any]]:
-        core = cores.setdefault(len(outputs), _core_network(len(outputs), head))
         row = np.array([outputs], dtype=np.float64)
         result: tuple[float, NDArray[Any]] = core.compute_gradients(
             row, target, loss._core, False, 1
@@ -145,19 +148,24 @@ def loss_operation(loss: Loss, head: Function, target: NDArray[Any]) -> Operatio
     def derivatives(y: Any, *outputs: Any) -> Sequence[Any]:
         if not isinstance(outputs[0], Node):
             return [float(d) for d in compute(outputs)[1][0]]
-        value = _loss_formula(loss, head, outputs, target)
+        rows: Any = np.array(outputs, dtype=object).reshape(-1, shape[-1])
+        targets = target.reshape(len(rows), -1)
+        each = [_loss_formula(loss, head, *both) for both in zip(rows, targets, strict=True)]
+        value = sum.of(*each) / float(len(each))
         return [gradient(value, output) for output in outputs]
 
     return Operation(loss.kind, lambda *outputs: compute(outputs)[0], derivatives)
 
 
-def _core_network(inputs: int, function: Function) -> Any:
-    return Sequential([Input(inputs), Activation(function)], dtype="float64")._built_core()
+def _core_network(shape: Sequence[int], function: Function) -> Any:
+    x = Input(tuple(shape))
+    return Network(x, Activation(function)(x), dtype="float64")._built_core()
 
 
 def _loss_formula(
     loss: Loss, head: Function, outputs: Sequence[Node], target: NDArray[Any]
 ) -> Node:
+    """Return the loss of one position."""
     taken_over = head.kind == loss._core.link and not loss.from_logits
     if not taken_over and head.kind == "softmax":
         outputs = softmax(*outputs)
@@ -165,11 +173,11 @@ def _loss_formula(
         outputs = [_formula(head, z) for z in outputs]
     if loss.kind == "cross_entropy":
         return _cross_entropy(loss, outputs, target)
-    columns = target.shape[1]
+    columns = len(target)
     options = loss.config
     losses = []
     for j, z in enumerate(outputs):
-        t = float(target[0, j % columns])
+        t = float(target[j % columns])
         difference = z - t
         if loss.kind == "mse":
             losses.append(difference**2)
@@ -198,7 +206,7 @@ def _loss_formula(
 
 def _cross_entropy(loss: Loss, logits: Sequence[Node], target: NDArray[Any]) -> Node:
     smoothing = loss.config["label_smoothing"]
-    shares = np.eye(len(logits))[target[0]] if target.ndim == 1 else target[0]
+    shares = np.eye(len(logits))[target[0]] if len(target) == 1 else target
     top = np.max([z.value for z in logits])
     log_total = top + log.of(sum.of(*(exp.of(z - top) for z in logits)))
     return sum.of(

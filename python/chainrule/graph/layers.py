@@ -4,27 +4,37 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import layers
+from chainrule.graph.arrays import (
+    SAME,
+    Nodes,
+    dots,
+    elementwise,
+    interleaved,
+    label,
+    shaped,
+    taken,
+)
+from chainrule.graph.convolutions import CONVOLUTIONS
 from chainrule.graph.embeddings import bin_places, waves
 from chainrule.graph.fma import fma
 from chainrule.graph.formulas import activation_operation
 from chainrule.graph.nodes import Node, Operation, max, multiply, softmax, subtract, sum
 from chainrule.graph.positions import OF_POSITIONS
+from chainrule.graph.recurrence import RECURRENT
 from chainrule.graph.sums import DOT, MEAN, MEAN_SQUARE, PRODUCT, TREE, TREE_MEAN
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation
 
-__all__ = ["KNOWN", "activated", "moves_nothing", "output_of", "used_apart"]
-
-Nodes = NDArray[Any]  # of Node, in the shape of a row
+__all__ = ["KNOWN", "activated", "moves_nothing", "output_of"]
 
 
 def moves_nothing(layer: layers.Layer, read: tuple[int, ...], made: tuple[int, ...]) -> bool:
@@ -38,11 +48,6 @@ def moves_nothing(layer: layers.Layer, read: tuple[int, ...], made: tuple[int, .
     # Rows of other columns lie apart in memory.
     same = read[-1] == made[-1]
     return linear or (same and isinstance(layer, layers.Flatten | layers.Reshape))
-
-
-def used_apart(nodes: Nodes) -> Nodes:
-    """Return nodes for one reader of several, whose gradients are summed before those of others."""
-    return _each(_SAME, "", [nodes])
 
 
 def output_of(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
@@ -68,31 +73,9 @@ def activated(name: str, function: Activation, z: Nodes) -> Nodes:
     if function.kind == "linear":
         return z
     if function.kind != "softmax":
-        return _each(activation_operation(function), f"{name}.y", [z])
+        return elementwise(activation_operation(function), f"{name}.y", [z])
     rows = [softmax(*row) for row in z.reshape(-1, z.shape[-1])]
-    return _array([node for row in rows for node in row], z.shape)
-
-
-def _array(nodes: Iterable[Node], shape: Sequence[int]) -> Nodes:
-    made = np.empty(math.prod(shape), dtype=object)
-    made[:] = list(nodes)
-    return made.reshape(tuple(shape))
-
-
-def _each(operation: Operation, name: str, inputs: Sequence[Any]) -> Nodes:
-    """Return an operation of the numbers at each place; inputs are broadcast to the first."""
-    shape = inputs[0].shape
-    spread = [np.broadcast_to(np.asarray(each, dtype=object), shape).flat for each in inputs]
-    places = np.ndindex(*shape) if name else [()] * inputs[0].size
-    nodes = (
-        operation.of(*given, name=_label(name, place))
-        for place, *given in zip(places, *spread, strict=True)
-    )
-    return _array(nodes, shape)
-
-
-def _label(name: str, place: Sequence[int]) -> str:
-    return f"{name}[{','.join(map(str, place))}]" if name else ""
+    return shaped([node for row in rows for node in row], z.shape)
 
 
 def _dense(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
@@ -100,20 +83,12 @@ def _dense(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) 
     biases = own.get("bias", [0.0] * layer.units)
     shape = (*x.shape[:-1], layer.units)
     rows = x.reshape(-1, x.shape[-1])
-    terms = (
-        [b, *_interleaved(row, w)]
-        for row in rows
-        for b, w in zip(biases, own["weight"].T, strict=True)
-    )
+    places = np.ndindex(*x.shape[:-1])
     nodes = (
-        DOT.of(*each, name=_label(f"{name}.z", place))
-        for place, each in zip(np.ndindex(*shape), terms, strict=True)
+        dots(f"{name}.z", place, biases, row, own["weight"])
+        for place, row in zip(places, rows, strict=True)
     )
-    return _array(nodes, shape)
-
-
-def _interleaved(x: Iterable[Node], w: Iterable[Node]) -> Iterable[Node]:
-    return (node for pair in zip(x, w, strict=True) for node in pair)
+    return shaped(itertools.chain(*nodes), shape)
 
 
 def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
@@ -131,13 +106,13 @@ def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, 
     if layer.clip is not None:
         rates = np.zeros(y.shape[-1])
         rates[slice(None) if layer.columns is None else [*layer.columns]] = 1.0 / layer.clip
-        y = _each(_SMOOTH_CLIP, f"{name}.clipped", [y, rates])
+        y = elementwise(_SMOOTH_CLIP, f"{name}.clipped", [y, rates])
     # A node holds a number, so none is missing.
     indicators = layer._core.output_shape([y.shape])[-1] - y.shape[-1]
     if not indicators:
         return y
     nodes = [Node(0.0) for _ in range(y[..., 0].size * indicators)]
-    return np.concatenate([y, _array(nodes, (*y.shape[:-1], indicators))], axis=-1)
+    return np.concatenate([y, shaped(nodes, (*y.shape[:-1], indicators))], axis=-1)
 
 
 def _robust_scale_and_offset(center: Node, scale: Node) -> tuple[float, float]:
@@ -171,11 +146,11 @@ def _batch_normalization(
     gamma, beta = _gamma_and_beta(own, x.shape[-1])
     nodes = (
         operations[place[-1]].of(
-            node, gamma[place[-1]], beta[place[-1]], name=_label(f"{name}.y", place)
+            node, gamma[place[-1]], beta[place[-1]], name=label(f"{name}.y", place)
         )
         for place, node in np.ndenumerate(x)
     )
-    return _array(nodes, x.shape)
+    return shaped(nodes, x.shape)
 
 
 def _standardized_affine(mean: float, inverse: float) -> Operation:
@@ -205,10 +180,10 @@ def _layer_normalization(
         terms = zip(beta, gamma, centred, strict=True)
         made += [(start, factor, node * inverse) for start, factor, node in terms]
     nodes = (
-        DOT.of(*each, name=_label(f"{name}.y", place))
+        DOT.of(*each, name=label(f"{name}.y", place))
         for place, each in zip(np.ndindex(*x.shape), made, strict=True)
     )
-    return _array(nodes, x.shape)
+    return shaped(nodes, x.shape)
 
 
 def _gamma_and_beta(own: dict[str, Nodes], columns: int) -> list[Any]:
@@ -224,14 +199,14 @@ def _number_embedding(functions: Callable[..., list[Node]], *, keeps_x: bool) ->
         y = []
         for row in x.reshape(-1, x.shape[-1]):
             for j, number in enumerate(row):
-                y += [_SAME.of(number)] if keeps_x else []
+                y += [SAME.of(number)] if keeps_x else []
                 places = functions(number, own, j)
                 for start, weights in zip(own["bias"][j], own["weight"][j], strict=True):
-                    y.append(DOT.of(start, *_interleaved(places, weights)))
+                    y.append(DOT.of(start, *interleaved(places, weights)))
         shape = layer._core.output_shape([x.shape])
         for place, node in zip(np.ndindex(*shape), y, strict=True):
-            node.name = _label(f"{name}.y", place)
-        return _array(y, shape)
+            node.name = label(f"{name}.y", place)
+        return shaped(y, shape)
 
     return nodes
 
@@ -240,30 +215,30 @@ def _affine(name: str, x: Nodes, offset: Any, scale: Any) -> Nodes:
     shape = x.shape
     terms = (np.broadcast_to(np.asarray(each, float), shape).flat for each in (offset, scale))
     nodes = (
-        DOT.of(start, node, factor, name=_label(f"{name}.y", place))
+        DOT.of(start, node, factor, name=label(f"{name}.y", place))
         for place, node, start, factor in zip(np.ndindex(*shape), x.flat, *terms, strict=True)
     )
-    return _array(nodes, shape)
+    return shaped(nodes, shape)
 
 
 def _dot_layer(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
     a, b = (x.reshape(-1, x.shape[-1]) for x in read)
     nodes = [
-        TREE.of(*p, *q, name=_label(f"{name}.y", (i, j) if read[0].ndim > 1 else (0,)))
+        TREE.of(*p, *q, name=label(f"{name}.y", (i, j) if read[0].ndim > 1 else (0,)))
         for i, p in enumerate(a)
         for j, q in enumerate(b)
     ]
-    return _array(nodes, (len(a), len(b)) if read[0].ndim > 1 else (1,))
+    return shaped(nodes, (len(a), len(b)) if read[0].ndim > 1 else (1,))
 
 
 def _pooling(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
     columns = read[0].reshape(-1, read[0].shape[-1]).T
-    nodes = [MEAN.of(*x, name=_label(f"{name}.y", (j,))) for j, x in enumerate(columns)]
-    return _array(nodes, (len(columns),))
+    nodes = [MEAN.of(*x, name=label(f"{name}.y", (j,))) for j, x in enumerate(columns)]
+    return shaped(nodes, (len(columns),))
 
 
 def _repeat(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
-    copies = [_each(_SAME, "", read) for _ in range(layer.n)]
+    copies = [elementwise(SAME, "", read) for _ in range(layer.n)]
     return np.stack(copies)
 
 
@@ -275,7 +250,7 @@ def _clip(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -
         lambda x: min(high, builtins.max(low, x)),
         lambda y, x: (float(low <= (x.value if isinstance(x, Node) else x) <= high),),
     )
-    return _each(clip, f"{name}.y", read)
+    return elementwise(clip, f"{name}.y", read)
 
 
 def _same(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
@@ -288,7 +263,7 @@ def _reshaped(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes
 
 
 def _merged(operation: Operation) -> Callable[..., Nodes]:
-    return lambda name, layer, read, own: _each(operation, f"{name}.y", read)
+    return lambda name, layer, read, own: elementwise(operation, f"{name}.y", read)
 
 
 def _prelu_derivatives(y: Any, x: Any, slope: Any) -> Sequence[Any]:
@@ -296,7 +271,6 @@ def _prelu_derivatives(y: Any, x: Any, slope: Any) -> Sequence[Any]:
     return (1.0, 0.0) if positive else (slope, x)
 
 
-_SAME = Operation("=", lambda x: x, lambda y, x: (1.0,))
 _SMOOTH_CLIP = Operation("smooth_clip", _smooth_clip, _smooth_clip_derivatives)
 _PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
 
@@ -311,13 +285,14 @@ def _parametric_activation(
     name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]
 ) -> Nodes:
     (x,) = read
-    return _each(_MIX, f"{name}.y", [x, activated(f"{name}.f", layer.activation, x), own["alpha"]])
+    f = activated(f"{name}.f", layer.activation, x)
+    return elementwise(_MIX, f"{name}.y", [x, f, own["alpha"]])
 
 
 KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Dense: _dense,
     layers.Activation: _same,
-    layers.PReLU: lambda name, layer, read, own: _each(
+    layers.PReLU: lambda name, layer, read, own: elementwise(
         _PRELU, f"{name}.y", [read[0], own["slope"]]
     ),
     layers.ParametricActivation: _parametric_activation,
@@ -329,7 +304,7 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Normalization: _normalization,
     layers.BatchNormalization: _batch_normalization,
     layers.LayerNormalization: _layer_normalization,
-    layers.Scale: lambda name, layer, read, own: _each(
+    layers.Scale: lambda name, layer, read, own: elementwise(
         multiply, f"{name}.y", [read[0], own["scale"]]
     ),
     layers.PeriodicEmbedding: _number_embedding(waves, keeps_x=True),
@@ -346,8 +321,10 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Flatten: _reshaped,
     layers.Permute: lambda name, layer, read, own: read[0].transpose([d - 1 for d in layer.dims]),
     layers.RepeatVector: _repeat,
-    layers.Take: lambda name, layer, read, own: read[0][..., [*layer.columns]],
+    layers.Take: lambda name, layer, read, own: taken(read[0], layer.columns),
     layers.GlobalAveragePooling: _pooling,
     **OF_POSITIONS,
+    **CONVOLUTIONS,
+    **RECURRENT,
 }
 """The layers that are unrolled, and what makes their nodes."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chainrule.graph.arrays import Nodes, label, used_apart
 from chainrule.graph.nodes import Node, max
-from chainrule.graph.sums import MEAN
+from chainrule.graph.sums import scaled_sum
 from chainrule.interop.nodes import shape_made
 from chainrule.interop.windows import borders_of, per_axis, windows_of
 from chainrule.layers import (
@@ -19,20 +19,18 @@ from chainrule.layers import (
     GlobalMaxPooling,
     Layer,
     MaxPooling,
+    Position,
     UpSampling,
     ZeroPadding,
 )
 
 __all__ = ["OF_POSITIONS"]
 
-Nodes = NDArray[Any]  # of Node, in the shape of a row
-
 
 def _pooled(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
     (x,) = read
     made = shape_made(layer, (x.shape,))
     windows = windows_of(layer, x.shape, made)
-    join = max if layer.kind == "max_pooling" else MEAN
     y = np.empty(made, object)
     for place in np.ndindex(*made[:-1]):
         begins = [at * w.stride - w.before for at, w in zip(place, windows, strict=True)]
@@ -43,14 +41,15 @@ def _pooled(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes])
         ]
         for c, nodes in enumerate(window.reshape(-1, x.shape[-1]).T):
             index = (*place, c)
-            y[index] = join.of(*nodes, name=f"{name}.y{[*index]}")
+            join = max if layer.kind == "max_pooling" else scaled_sum(1.0 / len(nodes))
+            y[index] = join.of(*nodes, name=label(f"{name}.y", index))
     return y
 
 
 def _global(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
     columns = read[0].reshape(-1, read[0].shape[-1]).T
     y = np.empty(len(columns), object)
-    y[:] = [max.of(*nodes, name=f"{name}.y[{c}]") for c, nodes in enumerate(columns)]
+    y[:] = [max.of(*nodes, name=label(f"{name}.y", (c,))) for c, nodes in enumerate(columns)]
     return y
 
 
@@ -58,7 +57,7 @@ def _repeated(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes
     y = read[0]
     for axis, times in enumerate(per_axis(layer.size, y.ndim - 1)):
         y = y.repeat(times, axis)
-    return y
+    return used_apart(y)
 
 
 def _padded(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
@@ -82,6 +81,7 @@ OF_POSITIONS: dict[type[Layer], Callable[..., Nodes]] = {
     Cropping: _cropped,
     GlobalMaxPooling: _global,
     MaxPooling: _pooled,
+    Position: lambda name, layer, read, own: read[0][layer.index],
     UpSampling: _repeated,
     ZeroPadding: _padded,
 }

@@ -7,7 +7,7 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.graph.fma import fma
 from chainrule.graph.nodes import (
@@ -16,11 +16,8 @@ from chainrule.graph.nodes import (
     Operation,
 )
 
-if TYPE_CHECKING:
-    pass
-
-
 __all__ = ["DOT", "MEAN", "MEAN_SQUARE", "PRODUCT", "TREE", "TREE_MEAN"]
+__all__ += ["scaled_sum"]
 
 _LANES = 16  # sums that the core adds as a tree
 
@@ -74,6 +71,16 @@ def _mean(*xs: float) -> float:
 def _mean_derivatives(y: Any, *xs: Any) -> Sequence[Any]:
     count = float(len(xs))
     return [InSteps(1.0 / count, lambda gradient: gradient / count)] * len(xs)
+
+
+def scaled_sum(factor: float) -> Operation:
+    """Return a sum times a number, such as the mean of a window of a pool."""
+    derivative = InSteps(factor, lambda gradient: gradient * factor)
+    return Operation(
+        "mean",
+        lambda *xs: functools.reduce(operator.add, xs) * factor,
+        lambda y, *xs: [derivative] * len(xs),
+    )
 
 
 def _product_derivatives(y: Any, *xs: Any) -> Sequence[Any]:

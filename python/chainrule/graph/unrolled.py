@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from chainrule import layers
 from chainrule.activations import Linear
 from chainrule.explanation.row import checked_row
+from chainrule.graph.arrays import used_apart
 from chainrule.graph.formulas import loss_operation
-from chainrule.graph.layers import KNOWN, activated, moves_nothing, output_of, used_apart
+from chainrule.graph.layers import KNOWN, activated, moves_nothing, output_of
 from chainrule.graph.nodes import Node, Operation
+from chainrule.interop.windows import TRANSPOSED
+from chainrule.layers.convolution import Kernel
 from chainrule.network.gradient_check import _float64_copy
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Unrolled", "from_network"]
 
 _LOSS = ""  # what stands for the losses among the nodes that read tensors
-_LARGEST = 100_000  # parameters; more take minutes
+_LARGEST = 100_000  # parameters
+_MOST_PRODUCTS = 1_000_000  # of parameters; a quarter of a minute
+_ACTIVATED = layers.Dense | layers.Activation | Kernel  # whose activation makes nodes of its own
 
 
 class Unrolled:
@@ -100,13 +105,15 @@ def from_network(net: Network, row: object, target: object, loss: Any = None) ->
     reader's gradient comes first. Weights of losses have to be powers of two for that. Dropout does
     nothing and BatchNormalization has its running statistics, as in predictions. Where a softmax
     is not the last layer, and below a LayerNormalization, whose gradients the core works out in
-    closed form, or a ParametricActivation, gradients are equal up to rounding. Zeros may differ in
-    their sign; and the core takes numbers below 2.2e-308 for zero.
+    closed form, or a ParametricActivation, gradients are equal up to rounding, as are those of the
+    ``recurrent_weight`` of layers that go backwards. Zeros may differ in their sign; and the core
+    takes numbers below 2.2e-308 for zero.
 
     Parameters
     ----------
     net : Network
-        Of any layers but those that read categories.
+        Of any layers but `Lambda` and those that read categories, with up to 100,000 parameters
+        and 1,000,000 products of them: a convolution multiplies by each once a place.
     row : array_like of shape (inputs,)
         One row; of several inputs a mapping or a list of rows.
     target : int, float, str or array_like
@@ -121,8 +128,8 @@ def from_network(net: Network, row: object, target: object, loss: Any = None) ->
     Raises
     ------
     ValueError, TypeError
-        If an argument does not fit, a layer is of another kind, there are too many parameters, or
-        a number is not finite; the text names the node then.
+        If an argument does not fit, a layer is of another kind, there are too many parameters or
+        products, or a number is not finite; the text names the node then.
 
     Examples
     --------
@@ -151,10 +158,33 @@ def _unrolled(net: Network, row: object, target: object, chosen: Any) -> Unrolle
         raise ValueError(
             f"the network has {count:,} parameters; from_network unrolls up to {_LARGEST:,}"
         )
+    products = _products(net)
+    if products > _MOST_PRODUCTS:
+        raise ValueError(
+            f"the network makes {products:,} products of its parameters for a row; from_network "
+            f"unrolls up to {_MOST_PRODUCTS:,}"
+        )
     wide = _float64_copy(net)
     unrolled = Unrolled(wide, np.concatenate([x.reshape(-1) for x in rows]).astype(np.float64))
     _Unrolling(wide, unrolled, chosen, targets).run()
     return unrolled
+
+
+def _products(net: Network) -> int:
+    """Return how often a row's numbers meet parameters: each of a layer's once a position."""
+    assert net._graph is not None
+    total = 0
+    sizes: dict[str, int] = {}
+    names = [node.name for node in net._graph.nodes if node.layer is not None]
+    for info in net._built_core().parameters:
+        sizes[names[info.layer]] = sizes.get(names[info.layer], 0) + math.prod(info.shape)
+    for node in net._graph.nodes:
+        if node.layer is None:
+            continue
+        reads_each = isinstance(node.layer, layers.RecurrentLayer) or node.layer.kind in TRANSPOSED
+        shape = net._shapes[node.inputs[0] if reads_each else node.name]
+        total += sizes.get(node.shares or node.name, 0) * math.prod(shape[:-1])
+    return total
 
 
 def _where(net: Network, layer: layers.Layer) -> str:
@@ -215,7 +245,8 @@ class _Unrolling:
         losses = []
         for i, loss in enumerate(self._losses):
             z = self._apart[_LOSS, i]
-            operation = loss_operation(loss, self._heads[i], self._targets[i])
+            shape = self._shapes[self._graph.outputs[i]]
+            operation = loss_operation(loss, self._heads[i], self._targets[i], shape)
             name = "loss" if len(self._losses) == 1 else f"{self._graph.outputs[i]}.loss"
             losses.append(operation.of(*z.flat, name=name))
         self._unrolled.loss = losses[0]
@@ -241,7 +272,7 @@ class _Unrolling:
         if owner in self._shared:
             own = {name: used_apart(nodes) for name, nodes in own.items()}
         z = output_of(node.name, layer, read, own)
-        if not isinstance(layer, layers.Dense | layers.Activation):
+        if not isinstance(layer, _ACTIVATED):
             return z
         for i, output in enumerate(self._graph.outputs):
             if self._sources[output] == node.name and self._heads[i].kind != "linear":
@@ -281,7 +312,7 @@ def _weighted(weights: Sequence[float], losses: Sequence[float]) -> float:
 
 def _taken_over(last: layers.Layer | None, loss: Loss) -> Activation:
     """Return a last activation if the loss is differentiated together with it, else none."""
-    if isinstance(last, layers.Dense | layers.Activation):
+    if isinstance(last, _ACTIVATED):
         own = last.activation.kind == loss._core.link and not loss.from_logits
         if last.activation.kind == "softmax" or own:
             return last.activation

@@ -24,6 +24,7 @@ from chainrule.interop.windows import (
     short,
 )
 from chainrule.layers import (
+    Concatenate,
     Conv1D,
     Conv1DTranspose,
     Conv2D,
@@ -33,7 +34,7 @@ from chainrule.layers import (
     Layer,
 )
 
-__all__ = ["convolved", "group_objection", "kernel_of", "output_padding", "transposed"]
+__all__ = ["convolved", "kernel_of", "output_padding", "transposed"]
 
 Array = NDArray[Any]
 
@@ -58,13 +59,6 @@ def output_padding(windows: Sequence[Windows]) -> list[int]:
     return [max(w.stride - w.span, 0) for w in windows]
 
 
-def group_objection(groups: int, channels: int, filters: int) -> str | None:
-    """Return why no layer convolves so many groups of channels, None if one does."""
-    if groups == 1 or (groups == channels and filters % groups == 0):
-        return None
-    return f"its {channels} channels are in {groups} groups"
-
-
 def convolved(
     assembly: Assembly,
     x: Tensor,
@@ -76,27 +70,35 @@ def convolved(
     """Return sums over windows of the axes of x but the first, its channels.
 
     What lies beyond the ends counts as zeros. The weight is of shape (filters, channels of a group,
-    *sizes), as ONNX and PyTorch have it, the bias of (filters,). There is one group, or as many as
-    `group_objection` has nothing against. ValueError if no layer is that.
+    *sizes), as ONNX and PyTorch have it, the bias of (filters,). Groups with a channel each are one
+    layer, others are layers beside each other. ValueError if no layers are that.
     """
     _check(x, windows, weight, 0, x.shape[0] // groups)
     kernel = weight.transpose(*range(2, weight.ndim), 1, 0)
-    kernel = kernel[..., 0, :] if groups > 1 else kernel
-    return assembly.over_positions(x, partial(_convolution, assembly, windows, kernel, bias))
+    if groups == x.shape[0] > 1:
+        kernel, groups = kernel[..., 0, :], 1
+    made = partial(_convolution, assembly, windows, kernel, bias, groups)
+    return assembly.over_positions(x, made)
 
 
 def transposed(
-    assembly: Assembly, x: Tensor, windows: Sequence[Windows], weight: Array, bias: Array | None
+    assembly: Assembly,
+    x: Tensor,
+    windows: Sequence[Windows],
+    weight: Array,
+    bias: Array | None,
+    groups: int = 1,
 ) -> Tensor:
     """Return x spread over windows of its axes but the first, its channels.
 
     Of all places of the windows those are left out that are `before` and `behind`, where a negative
-    number is of those added. The weight is of shape (channels, filters, *sizes), as ONNX and
-    PyTorch have it, the bias of (filters,). ValueError if no layer is that.
+    number is of those added. The weight is of shape (channels, filters of a group, *sizes), as ONNX
+    and PyTorch have it, the bias of (filters,). ValueError if no layers are that.
     """
     _check(x, windows, weight, 1, x.shape[0])
     kernel = weight.transpose(*range(2, weight.ndim), 1, 0)
-    return assembly.over_positions(x, partial(_transposed, assembly, windows, kernel, bias))
+    made = partial(_transposed, assembly, windows, kernel, bias, groups)
+    return assembly.over_positions(x, made)
 
 
 def _check(
@@ -112,10 +114,15 @@ def _check(
 
 
 def _convolution(
-    assembly: Assembly, windows: Sequence[Windows], weight: Array, bias: Array | None, x: Tensor
+    assembly: Assembly,
+    windows: Sequence[Windows],
+    weight: Array,
+    bias: Array | None,
+    groups: int,
+    x: Tensor,
 ) -> Tensor:
-    # x: rows of (positions along each axis, channels), weight: (*sizes, channels, filters), or
-    # (*sizes, filters) of each channel by itself
+    # x: rows of (positions along each axis, channels), weight: (*sizes, channels of a group,
+    # filters), or (*sizes, filters) of each channel by itself
     x, windows = _with_padding(assembly, x, windows)
     padding = padding_of(windows, x.shape[:-1])
     if padding is None:
@@ -124,23 +131,52 @@ def _convolution(
     if weight.ndim == len(windows) + 1:
         kinds = (DepthwiseConv1D, DepthwiseConv2D)
     kind = kinds[len(windows) - 1]
-    return _layer(assembly, kind, windows, padding or "valid", weight, bias, x)
+    return _layers(assembly, kind, windows, padding or "valid", weight, bias, groups, x)
 
 
 def _transposed(
-    assembly: Assembly, windows: Sequence[Windows], weight: Array, bias: Array | None, x: Tensor
+    assembly: Assembly,
+    windows: Sequence[Windows],
+    weight: Array,
+    bias: Array | None,
+    groups: int,
+    x: Tensor,
 ) -> Tensor:
-    # x: rows of (positions along each axis, channels), weight: (*sizes, filters, channels)
+    # x: rows of (positions along each axis, channels), weight: (*sizes, filters of a group,
+    # channels)
     beyond = [-more - w.behind for w, more in zip(windows, output_padding(windows), strict=True)]
     # What is added beyond what windows reach is in reach of those of zeros behind x.
     zeros = [max(-(-n // w.stride), 0) for w, n in zip(windows, beyond, strict=True)]
     x = padded(assembly, x, [(0, n) for n in zeros], first=False)
     kind = Conv1DTranspose if len(windows) == 1 else Conv2DTranspose
-    made = _layer(assembly, kind, windows, "valid", weight, bias, x)
+    made = _layers(assembly, kind, windows, "valid", weight, bias, groups, x)
     borders = [
         (w.before, n * w.stride - more) for w, n, more in zip(windows, zeros, beyond, strict=True)
     ]
     return cropped(assembly, made, borders, first=False)
+
+
+def _layers(
+    assembly: Assembly,
+    kind: type[Layer],
+    windows: Sequence[Windows],
+    padding: str,
+    weight: Array,
+    bias: Array | None,
+    groups: int,
+    x: Tensor,
+) -> Tensor:
+    """Return what a layer for each group of channels makes of it, beside each other."""
+    if groups == 1:
+        return _layer(assembly, kind, windows, padding, weight, bias, x)
+    x = assembly.share(x)
+    size = x.columns // groups
+    biases = [None] * groups if bias is None else np.split(bias, groups)
+    made = []
+    for i, arrays in enumerate(zip(np.split(weight, groups, -1), biases, strict=True)):
+        part = assembly.take(x, len(x.shape) - 1, np.arange(i * size, (i + 1) * size))
+        made.append(_layer(assembly, kind, windows, padding, *arrays, part))
+    return assembly.layer(Concatenate(), {}, *made)
 
 
 def _layer(

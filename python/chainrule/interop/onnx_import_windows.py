@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.interop.convolutions import convolved, group_objection, transposed
+from chainrule.interop.convolutions import convolved, transposed
 from chainrule.interop.onnx_model import Array, Node, number_of, text_of
 from chainrule.interop.onnx_shapes import ShapeReader
 from chainrule.interop.tensor import Tensor
@@ -20,11 +20,7 @@ __all__ = ["WINDOW_OPERATORS"]
 
 
 def _conv(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
-    groups = int(number_of(node, "group", 1))
-    weight, bias = _arrays(reader, node, 0)
-    objection = group_objection(groups, x.shape[0], len(weight))
-    if objection is not None:
-        raise NotImplementedError(objection)
+    weight, bias, groups = _arrays(reader, node, x.shape[0], 0)
     windows = _windows(reader, node, x, weight.shape[2:])
     counts = [w.count(extent) for w, extent in zip(windows, x.shape[1:], strict=True)]
     extents = [w.before + n + w.behind for w, n in zip(windows, x.shape[1:], strict=True)]
@@ -34,27 +30,33 @@ def _conv(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
 
 
 def _conv_transpose(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
-    if number_of(node, "group", 1) != 1:
-        raise NotImplementedError("its channels are in groups")
-    weight, bias = _arrays(reader, node, 1)
+    weight, bias, groups = _arrays(reader, node, x.shape[0], 1)
     if weight.ndim > 4:
         raise NotImplementedError(f"it makes positions along {weight.ndim - 2} axes, of 2 at most")
     windows = _transposed_windows(reader, node, x, weight.shape[2:])
     extents = [n * w.stride + w.span for w, n in zip(windows, x.shape[1:], strict=True)]
-    reader.bound(node, math.prod(extents) * weight.shape[1])
-    return transposed(reader.assembly, x, windows, weight, bias)
+    reader.bound(node, math.prod(extents) * weight.shape[1] * groups)
+    return transposed(reader.assembly, x, windows, weight, bias, groups)
 
 
-def _arrays(reader: ShapeReader, node: Node, filters: int) -> tuple[Array, Array | None]:
-    """Return a kernel with its filters along an axis, and its bias, which a layer will have."""
+def _arrays(
+    reader: ShapeReader, node: Node, channels: int, axis: int
+) -> tuple[Array, Array | None, int]:
+    """Return a kernel with its filters along an axis, its bias, and how many groups there are.
+
+    The second axis is of the filters, or the channels, of a group.
+    """
     weight, bias = reader.constant(node, 1), reader.constant(node, 2)
     if weight is None or weight.ndim < 3 or weight.size == 0:
         raise ValueError("it has no kernel")
-    count = weight.shape[filters : filters + 1]
+    groups = int(number_of(node, "group", 1))
+    if groups < 1 or channels % groups or (axis == 0 and len(weight) % groups):
+        raise NotImplementedError(f"its {channels} channels are in {groups} groups")
+    count = (weight.shape[axis] * (groups if axis else 1),)
     if bias is not None and bias.shape != count:
         raise ValueError(f"its bias has shape {bias.shape}, expected {count}")
     reader.spend(weight)
-    return weight, bias
+    return weight, bias, groups
 
 
 def _max_pool(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:

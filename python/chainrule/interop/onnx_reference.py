@@ -111,8 +111,13 @@ def _recurrence(op: str, attributes: Mapping[str, Any], inputs: tuple[Any, ...])
 
 
 def _conv_transpose(attributes: Mapping[str, Any], inputs: tuple[Any, ...]) -> Array:
-    """Return y, whose channels are in one group."""
+    """Return y; channels are in groups, which have nothing to do with each other."""
     x, w, b = (*inputs, None)[:3]
+    groups = attributes.get("group", 1)
+    if groups > 1:
+        parts = zip(np.split(x, groups, 1), np.split(w, groups), strict=True)
+        y = np.concatenate([_conv_transpose({**attributes, "group": 1}, pair) for pair in parts], 1)
+        return y if b is None else y + b.reshape(-1, *[1] * (x.ndim - 2))
     # x: (rows, channels, *positions), w: (channels, filters, *sizes)
     axes = x.ndim - 2
     strides, dilations = (attributes.get(name, [1] * axes) for name in ("strides", "dilations"))

@@ -67,7 +67,7 @@ def step_of(assembly: Assembly, x: Tensor, place: int) -> Tensor:
     own = node is not None and not x.shared and x.is_plain and x.shape == x.stored
     if own and node is not None and isinstance(node.layer, RecurrentLayer):
         last = 0 if node.layer.go_backwards else time - 1
-        if place == last and len(node.inputs) == 1:
+        if place == last and len(node.inputs) == 1 and not node.layer.return_state:
             node.layer = Layer.from_config({**node.layer.config, "return_sequences": False})
             node.shape = (x.columns,)
             return Tensor(node.shape, node.shape, node)

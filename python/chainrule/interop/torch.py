@@ -45,13 +45,13 @@ def from_torch(
     ----------
     module : torch.nn.Module
         What it computes is followed by `torch.fx`, or where that cannot, it must be its children in
-        the order in which they were made. Known are Linear, Conv1d and Conv2d in one group or one
-        for each channel, ConvTranspose1d and ConvTranspose2d, RNN, GRU and LSTM with
-        ``batch_first`` (their sequences and the last states), pools and padding, Embedding of an
-        input, BatchNorm1d to 3d, LayerNorm, Dropout, Dropout1d to 3d, Flatten, Unflatten, Identity,
-        the activations that the library has, as modules and as functions, arithmetic with numbers,
-        what only moves numbers (reshape, permute, transpose), means over positions, and the modules
-        of
+        the order in which they were made. Known are Linear, Conv1d, Conv2d, ConvTranspose1d and
+        ConvTranspose2d (groups of several channels become layers beside each other), RNN, GRU and
+        LSTM with ``batch_first`` (their sequences and the final states, also as those that another
+        begins with), pools and padding, Embedding of an input, BatchNorm1d to 3d, LayerNorm,
+        Dropout, Dropout1d to 3d, Flatten, Unflatten, Identity, the activations that the library
+        has, as modules and as functions, arithmetic with numbers, what only moves numbers (reshape,
+        permute, transpose), means over positions, and the modules of
         `chainrule.interop.torch_modules`. Weights under a parametrisation, such as
         `torch.nn.utils.parametrizations.weight_norm`, are taken as they are in evaluation mode.
 
@@ -270,7 +270,8 @@ def _network(graph: ModuleGraph, dtype: str, shapes: Sequence[Shape]) -> Network
                 # Called several times, it is one layer, which nothing else becomes a part of.
                 operands = [assembly.share(x) for x in operands] if several else operands
                 before = assembly.count
-                made = row.read(assembly, *operands[: row.inputs], call.target)
+                more = {"gives_states": True} if call.states else {}
+                made = row.read(assembly, *operands[: row.inputs], call.target, **more)
                 if several:
                     first[id(call.target)] = assembly.same(before, first.get(id(call.target)))
             else:

@@ -9,7 +9,6 @@ from typing import Any
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.convolutions import (
     convolved,
-    group_objection,
     kernel_of,
     output_padding,
     transposed,
@@ -20,7 +19,7 @@ from chainrule.interop.torch_modules import activation_modules, array_of, channe
 from chainrule.interop.windows import DEPTHWISE, TRANSPOSED, Windows, per_axis, windows_of
 
 __all__ = ["convolution_modules", "convolution_objection", "pad_module", "read_convolution"]
-__all__ += ["read_transposed", "transposed_objection"]
+__all__ += ["read_transposed"]
 
 
 def convolution_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
@@ -80,7 +79,7 @@ def read_transposed(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     for w, extent in zip(windows, x.shape[1:], strict=False):
         if w.spread(extent) < 1:
             raise ValueError(f"leaves out all of what it makes of {extent} positions")
-    return transposed(assembly, x, windows, *_arrays(module))
+    return transposed(assembly, x, windows, *_arrays(module), module.groups)
 
 
 def _windows(module: Any, borders: Sequence[tuple[int, int]]) -> list[Windows]:
@@ -102,11 +101,4 @@ def _arrays(module: Any) -> tuple[Any, Any]:
 
 def convolution_objection(module: Any) -> str | None:
     """Return why a convolution has no form here, or None."""
-    if module.padding_mode != "zeros":
-        return f"its padding is {module.padding_mode!r}"
-    return group_objection(module.groups, module.in_channels, module.out_channels)
-
-
-def transposed_objection(module: Any) -> str | None:
-    """Return why a transposed convolution has no form here, or None."""
-    return None if module.groups == 1 else f"its channels are in {module.groups} groups"
+    return None if module.padding_mode == "zeros" else f"its padding is {module.padding_mode!r}"

@@ -10,8 +10,8 @@ from typing import Any
 from chainrule.interop.torch_functions import as_module
 from chainrule.interop.torch_layers import call_merge, merge_of, row_of
 from chainrule.interop.torch_modules import module_of
-from chainrule.interop.torch_parts import RecurrentPart, position_of
-from chainrule.interop.torch_recurrence import directions_of
+from chainrule.interop.torch_parts import RecurrentPart, position_of, states_given
+from chainrule.interop.torch_recurrence import call_on, directions_of, final_states
 
 __all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
 
@@ -24,7 +24,8 @@ _NO_ROWS = frozenset({"getattr", "getitem", "new_zeros", "size", "zeros"})
 class Call:
     """A module, or a function by its name, called on tensors by their names.
 
-    `where` is how errors call it, and `path` where the module is within the whole one.
+    `where` is how errors call it, and `path` where the module is within the whole one. `states` are
+    the names of the final states of a recurrent module that others read.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Call:
     target: Any
     inputs: list[str]
     path: str = ""
+    states: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Return how errors call it."""
@@ -41,7 +43,9 @@ class Call:
     def outputs(self) -> list[str]:
         """The names of what it gives: of a recurrent module the sequences of each direction."""
         directions = directions_of(self.target)
-        return [f"{self.name}_{i}" for i in range(directions)] if directions else [self.name]
+        if not directions:
+            return [self.name]
+        return [*(f"{self.name}_{i}" for i in range(directions)), *self.states]
 
     @property
     def is_table(self) -> bool:
@@ -54,8 +58,12 @@ class Call:
         """Return what it gives."""
         if isinstance(self.target, str):
             return [call_merge(merge_of(self.target) or "", *tensors)]
-        made, directions = self.target(*tensors), directions_of(self.target)
-        return [*made[0].chunk(directions, -1)] if directions else [made]
+        directions = directions_of(self.target)
+        if not directions:
+            return [self.target(*tensors)]
+        made = call_on(self.target, *tensors)
+        states = final_states(self.target, made) if self.states else []
+        return [*made[0].chunk(directions, -1), *states]
 
     @property
     def objection(self) -> str | None:
@@ -127,12 +135,16 @@ def graph_of(module: Any) -> ModuleGraph:
         elif node.op == "call_module":
             part = module.get_submodule(node.target)
             label = _label(node.target, part)
-            whole = parts.keys().isdisjoint(read)
-            target = part if whole else "something of a recurrent module's states"
-            call = Call(node.name, label, target, inputs, node.target)
-            graph.calls.append(call)
+            begin: list[str] | None = []
+            if not parts.keys().isdisjoint(read):
+                given = [*node.args[1:], *node.kwargs.values()]
+                is_one = directions_of(part) and len(given) == 1 and len(inputs) == 1
+                begin = states_given(part, given[0], parts) if is_one else None
+            target = part if begin is not None else "something of a recurrent module's states"
+            made_by = Call(node.name, label, target, [*inputs, *(begin or [])], node.target)
+            graph.calls.append(made_by)
             if directions_of(target):
-                parts[node] = RecurrentPart(target, call.outputs)
+                parts[node] = RecurrentPart(target, made_by.outputs, made_by.states)
                 continue
         elif node.op != "get_attr" and not parts.keys().isdisjoint(read):
             part = parts[next(each for each in read if each in parts)]

@@ -42,12 +42,13 @@ Array = NDArray[Any]
 class Row(NamedTuple):
     """What a module is here: a function that adds it, and one that says why it cannot be.
 
-    It reads up to so many `inputs`, and gives a tensor, or one for each output of the call.
+    It reads up to so many `inputs`, None for any number, and gives a tensor, or one for each output
+    of the call.
     """
 
     read: Callable[..., Tensor | list[Tensor]]  # (assembly, *tensors, module)
     objection: Callable[[Any], str | None] = lambda module: None
-    inputs: int = 1
+    inputs: int | None = 1
 
 
 def _linear(assembly: Assembly, x: Tensor, module: Any) -> Tensor:

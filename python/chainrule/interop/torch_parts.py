@@ -3,26 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.interop.torch_modules import module_of
-from chainrule.interop.torch_recurrence import directions_of
+from chainrule.interop.torch_recurrence import directions_of, has_cells
 
-__all__ = ["RecurrentPart", "position_of"]
+__all__ = ["RecurrentPart", "position_of", "states_given"]
 
 
 @dataclass(frozen=True, eq=False)
 class RecurrentPart:
     """What a recurrent module gives, or a part of it that is no tensor of rows first.
 
-    `outputs` are the names of the sequences of each direction. `path` says what has been taken:
-    nothing of (sequences, states), (1,) the states, of an LSTM those with the cells.
+    `outputs` are the names of the sequences of each direction, `states` of its final states, once
+    they are asked for: h of each layer and direction, and of an LSTM then c of each. `path` says
+    what has been taken: nothing of (sequences, states), (1,) the states, of an LSTM (1, 0) its h
+    and (1, 1) its c.
     """
 
     module: Any
     outputs: list[str]
+    states: list[str]
     path: tuple[int, ...] = ()
 
     def taken(self, function: str, arguments: Sequence[Any]) -> RecurrentPart | tuple[Any, Any]:
@@ -33,40 +36,69 @@ class RecurrentPart:
         from torch import nn
 
         place = arguments[0] if arguments else None
-        if function == "squeeze" and self._is_states and place == 0 and self._count == 1:
+        is_states = len(self.path) == 1 + self._has_cells
+        if function == "squeeze" and is_states and place == 0 and self._count == 1:
             function = "getitem"
         if function != "getitem" or not isinstance(place, int):
             return f"{function} of its {'states' if self.path else 'outputs'}", self.outputs
-        if self._is_states:
+        if is_states:
             return self._state(place)
         if not self.path and place == 0:
             both = len(self.outputs) > 1
             return "cat" if both else nn.Identity(), self.outputs
-        cells = self._has_cells and place == 1 and bool(self.path)
-        if place not in (0, 1) or cells:
-            return "its cells", self.outputs
-        return RecurrentPart(self.module, self.outputs, (*self.path, place))
-
-    @property
-    def _is_states(self) -> bool:
-        """Whether it is the last states, of (layers * directions, rows, units)."""
-        return self.path == ((1, 0) if self._has_cells else (1,))
+        if place not in (0, 1):
+            return f"number {place} of what it gives", self.outputs
+        return RecurrentPart(self.module, self.outputs, self.states, (*self.path, place))
 
     @property
     def _has_cells(self) -> bool:
-        return any(base.__name__ == "LSTM" for base in type(self.module).__mro__)
+        return has_cells(self.module)
 
     @property
     def _count(self) -> int:
         return int(self.module.num_layers) * directions_of(self.module)
 
     def _state(self, place: int) -> tuple[Any, Any]:
-        """Return the last state of a direction, which is at the end that it comes to."""
+        """Return the final state of a direction of a layer."""
+        from torch import nn
+
+        if not -self._count <= place < self._count:
+            return f"number {place} of its states", self.outputs
         directions = len(self.outputs)
         direction = place % self._count - (self._count - directions)
-        if not -self._count <= place < self._count or direction < 0:
-            return "the states of its lower layers", self.outputs
+        is_cell = self.path == (1, 1)
+        if direction < 0 or is_cell:
+            place = place % self._count + self._count * is_cell
+            return nn.Identity(), [self.final_states()[place]]
+        # That of h of the last layer is at the end of the sequence that it comes to.
         return module_of("Step", -1 if direction == 0 else 0), [self.outputs[direction]]
+
+    def final_states(self) -> list[str]:
+        """Return the names of all final states, which the module gives from now on."""
+        if not self.states:
+            base = self.outputs[0].removesuffix("_0")
+            kinds = "hc" if self._has_cells else "h"
+            names = (f"{base}_{kind}{i}" for kind in kinds for i in range(self._count))
+            self.states.extend(names)
+        return self.states
+
+
+def states_given(
+    module: Any, argument: Any, parts: Mapping[Any, RecurrentPart]
+) -> list[str] | None:
+    """Return the names of the states that a recurrent module begins with; None if unknown.
+
+    They are all that another one ends with, as it gives them: states, or of an LSTM (h, c).
+    """
+    each = [*argument] if isinstance(argument, tuple | list) else [argument]
+    found = [parts[one] for one in each if one in parts]
+    paths = [part.path for part in found]
+    if paths != [(1,)] and paths != [(1, 0), (1, 1)]:
+        return None
+    names = found[0].final_states()
+    same = all(part.states is found[0].states for part in found) and len(found) == len(each)
+    count = int(module.num_layers) * directions_of(module) * (1 + has_cells(module))
+    return names if same and len(names) == count else None
 
 
 def position_of(function: str, arguments: Sequence[Any]) -> int | None:

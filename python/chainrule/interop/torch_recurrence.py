@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.recurrence import LAYERS, recurrent, reordered
 from chainrule.interop.tensor import Tensor
 from chainrule.interop.torch_modules import array_of, fill, module_of
-from chainrule.layers import Concatenate, Dropout
+from chainrule.layers import Concatenate, Cropping, Dropout, Position
 
-__all__ = ["RECURRENT_KINDS", "RECURRENT_MODULES", "directions_of"]
+__all__ = ["RECURRENT_KINDS", "RECURRENT_MODULES", "call_on", "directions_of", "final_states"]
+__all__ += ["has_cells"]
 
 # Gate i of a layer is PyTorch's gate of the i-th number.
 _ORDERS = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}
@@ -23,10 +25,6 @@ _ORDERS = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}
 def _recurrent_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     layer, arrays = node.layer, node.arrays
     name = next(name for name, kind in LAYERS.items() if isinstance(layer, kind))
-    if len(node.inputs) > 1 + layer._core.reads_lengths(node.reads):
-        raise ValueError(f"to_torch has no module for {node}, whose first state another node gives")
-    if layer.return_state:
-        raise ValueError(f"to_torch has no module for {node}, which gives its final state besides")
     options = {}
     if name == "RNN":
         if layer.activation.kind not in ("relu", "tanh"):
@@ -42,7 +40,8 @@ def _recurrent_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> 
         beside = arrays.get("recurrent_bias", np.zeros_like(arrays["bias"]))
         biases = {"bias_ih_l0": arrays["bias"], "bias_hh_l0": beside}
         fill(recurrence, **{n: reordered(each, theirs) for n, each in biases.items()})
-    return [module_of("Recurrent", recurrence, layer.return_sequences, layer.go_backwards)]
+    given = (layer.return_sequences, layer.go_backwards, layer.return_state)
+    return [module_of("Recurrent", recurrence, *given)]
 
 
 def directions_of(module: Any) -> int:
@@ -52,24 +51,68 @@ def directions_of(module: Any) -> int:
     return 1 + module.bidirectional if isinstance(module, nn.RNNBase) else 0
 
 
-def _read(assembly: Assembly, x: Tensor, module: Any) -> list[Tensor]:
-    """Return the sequences that a module makes of others, for each of its directions."""
+def has_cells(module: Any) -> bool:
+    """Return whether a recurrent module of PyTorch has two states, h and c."""
+    return any(base.__name__ == "LSTM" for base in type(module).__mro__)
+
+
+def final_states(module: Any, made: Any) -> list[Any]:
+    """Return the final states that a module gave: h of each layer and direction, then c of each."""
+    states = made[1] if has_cells(module) else [made[1]]
+    return [state for each in states for state in each]
+
+
+def call_on(module: Any, x: Any, *states: Any) -> Any:
+    """Return what a module makes of sequences and of states in the order of `final_states`."""
+    import torch
+
+    if not states:
+        return module(x)
+    given = tuple(torch.stack(part) for part in _halves(module, states))
+    return module(x, given if len(given) > 1 else given[0])
+
+
+def _halves(module: Any, states: Sequence[Any]) -> list[list[Any]]:
+    """Return states of h, and of an LSTM those of c beside."""
+    half = len(states) // (1 + has_cells(module))
+    return [[*states[i : i + half]] for i in range(0, len(states), half)]
+
+
+def _read(assembly: Assembly, x: Tensor, *others: Any, gives_states: bool = False) -> list[Tensor]:
+    """Return the sequences that a module makes of others, for each of its directions.
+
+    With `gives_states` also the final states, in the order of `final_states`.
+    """
+    *begin, module = others
+    first = [*zip(*_halves(module, begin), strict=True)] if begin else []
+    count = 1 + has_cells(module)
     directions = [False, True][: directions_of(module)]
-    made = [x]
+    made, final = [x], []
     for place in range(module.num_layers):
         x = made[0] if len(made) == 1 else assembly.layer(Concatenate(), {}, *made)
         if place and module.dropout:
             x = assembly.layer(Dropout(module.dropout), {}, x)
         x = assembly.share(x) if len(directions) > 1 else x
-        made = [_layer(assembly, x, module, place, back, True) for back in directions]
-    return made
+        read, made = x, []
+        for direction, back in enumerate(directions):
+            given = first[place * len(directions) + direction] if first else ()
+            options = {"go_backwards": back, "return_state": gives_states}
+            y = _layer(assembly, read, module, place, given, **options)
+            if gives_states:
+                y = assembly.share(y)
+                states = (assembly.layer(Position(i - count), {}, y) for i in range(count))
+                final.append([assembly.share(state) for state in states])
+                y = assembly.layer(Cropping((0, count)), {}, y)
+            made.append(y)
+    return [*made, *(states[i] for i in range(count) for states in final)]
 
 
 def _read_own(assembly: Assembly, x: Tensor, *others: Any) -> Tensor:
-    """Return what a `Recurrent` makes of sequences and perhaps their lengths."""
-    *lengths, module = others
-    options = (module.go_backwards, module.return_sequences)
-    return _layer(assembly, x, module.recurrence, 0, *options, *lengths)
+    """Return what a `Recurrent` makes of sequences and perhaps their lengths and first states."""
+    *given, module = others
+    names = ("return_sequences", "go_backwards", "return_state")
+    options = {name: getattr(module, name) for name in names}
+    return _layer(assembly, x, module.recurrence, 0, given, **options)
 
 
 def _layer(
@@ -77,9 +120,11 @@ def _layer(
     x: Tensor,
     module: Any,
     place: int,
+    others: Sequence[Tensor] = (),
+    *,
     go_backwards: bool,
-    return_sequences: bool,
-    lengths: Tensor | None = None,
+    return_sequences: bool = True,
+    return_state: bool = False,
 ) -> Tensor:
     """Add one direction of one of a module's layers."""
     name = next(n for n in (base.__name__ for base in type(module).__mro__) if n in LAYERS)
@@ -89,12 +134,12 @@ def _layer(
         return array_of(getattr(module, f"{what}_l{place}{reverse}"))
 
     options: dict[str, Any] = {"return_sequences": return_sequences, "go_backwards": go_backwards}
+    options["return_state"] = return_state
     if name == "RNN":
         options["activation"] = module.nonlinearity
     layer = LAYERS[name](module.hidden_size, use_bias=bool(module.bias), **options)
     biases = (array("bias_ih"), array("bias_hh")) if module.bias else None
     weights = (array("weight_ih"), array("weight_hh"))
-    others = () if lengths is None else (lengths,)
     return recurrent(assembly, x, layer, *weights, biases, _ORDERS[name], others)
 
 
@@ -114,6 +159,9 @@ def _own_objection(module: Any) -> str | None:
 RECURRENT_KINDS = {kind.kind: _recurrent_modules for kind in LAYERS.values()}
 """The modules, one after the other, that a recurrent layer is."""
 
-RECURRENT_MODULES: dict[str, tuple[Any, ...]] = {name: (_read, _objection) for name in LAYERS}
-RECURRENT_MODULES["Recurrent"] = (_read_own, _own_objection, 2)
-"""What reads a module, what says why it cannot be read, and how many tensors it may read."""
+RECURRENT_MODULES: dict[str, tuple[Any, ...]] = {name: (_read, _objection, None) for name in LAYERS}
+RECURRENT_MODULES["Recurrent"] = (_read_own, _own_objection, 4)
+"""What reads a module, what says why it cannot be read, and how many tensors it may read.
+
+None stands for any number: sequences, and the states of each layer to begin with.
+"""

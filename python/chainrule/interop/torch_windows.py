@@ -15,7 +15,6 @@ from chainrule.interop.torch_convolutions import (
     pad_module,
     read_convolution,
     read_transposed,
-    transposed_objection,
 )
 from chainrule.interop.torch_modules import channels_first
 from chainrule.interop.windows import (
@@ -217,7 +216,7 @@ WINDOW_MODULES: dict[str, tuple[Any, Any]] = (
     }
     | {f"ConstantPad{axes}d": (_padding, _other_numbers) for axes in (1, 2)}
     | {f"Conv{axes}d": (read_convolution, convolution_objection) for axes in (1, 2)}
-    | {f"ConvTranspose{axes}d": (read_transposed, transposed_objection) for axes in (1, 2)}
+    | {f"ConvTranspose{axes}d": (read_transposed,) for axes in (1, 2)}
     | {"Upsample": (_up, _not_nearest)}
 )
 """What reads a module over positions, and what says why it cannot be, by the module's class."""

@@ -34,7 +34,7 @@ def diagnose(
     at dead and saturated units, gradients that vanish or explode, scales of inputs and targets,
     imbalanced classes, at what 20 steps at the learning rate do to the loss, and for plain gradient
     descent at the rate against the largest curvature. Of sequences and images it looks at features
-    and channels over all positions.
+    and channels over all positions, of sequences of different length up to their ends.
 
     Parameters
     ----------

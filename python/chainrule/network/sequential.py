@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from chainrule.arguments import positive_integer
 from chainrule.layers import Input, Layer
@@ -148,7 +148,7 @@ class Sequential(Network):
 def _split_input(layers: Sequence[Layer | Input]) -> tuple[Input | None, list[Layer]]:
     if not isinstance(layers, Iterable):
         raise TypeError(f"layers must be a list of layers, got {layers!r}")
-    items = list(layers)
+    items: list[Any] = list(layers)
     first = items[0] if items else None
     given = first if isinstance(first, Input) else None
     stack: list[Layer] = []
@@ -157,7 +157,9 @@ def _split_input(layers: Sequence[Layer | Input]) -> tuple[Input | None, list[La
         if isinstance(layer, Input):
             raise ValueError(f"{layer!r} must be the first of the layers, and the only Input")
         if not isinstance(layer, Layer):
-            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}")
+            makes_several = hasattr(layer, "backward_layer")
+            instead = "; a Network takes it: call it with a tensor" if makes_several else ""
+            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}{instead}")
         stack.append(layer)
     if not stack:
         raise ValueError("a network needs at least one layer")

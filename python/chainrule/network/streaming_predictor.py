@@ -38,7 +38,9 @@ class StreamingPredictor:
         Built, with inputs of shape (time, features). Layers may be `SimpleRNN`, `GRU` and `LSTM`
         that go forward, `Conv1D` and `DepthwiseConv1D` with strides of 1 and padding "causal" (or a
         kernel of one position), and those that work on each position by itself, such as `Dense`,
-        `Add` or `LayerNormalization`. It is not changed and may be trained on.
+        `Add` or `LayerNormalization`. It is not changed and may be trained on. An input of tokens,
+        of shape (time,) in front of an `Embedding` of one table, or a one-hot `CategoryEncoding`,
+        and a `Reshape` to (time, columns), has a token for each frame.
 
     Raises
     ------
@@ -57,6 +59,15 @@ class StreamingPredictor:
     >>> steps = [stream.step(frame) for frame in x[0]]
     >>> np.array_equal(steps, net.predict(x)[0])
     True
+
+    Of a network that reads letters, one letter after the other:
+
+    >>> letters = [cr.Input(50), cr.Embedding(26, 8), cr.Reshape((50, 8))]
+    >>> net = cr.Sequential([*letters, cr.GRU(16, return_sequences=True), cr.Dense(26)])
+    >>> stream = cr.StreamingPredictor(net)
+    >>> scores = [stream.step([letter]) for letter in (7, 4, 11, 11, 14)]
+    >>> scores[-1].shape
+    (26,)
     """
 
     @names_arguments

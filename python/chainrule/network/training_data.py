@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chainrule.inputs.targets import ClassWeight
     from chainrule.network.compiled import Compiled
 
-__all__ = ["make_dataset", "prepare_validation", "rows_of", "warn_of_scale"]
+__all__ = ["make_dataset", "padded_rows", "prepare_validation", "rows_of", "warn_of_scale"]
 
 _REGRESSION = ("mse", "mae", "huber", "log_cosh", "quantile")
 _ROWS_TO_LOOK_AT = 10_000
@@ -189,7 +189,7 @@ def _batch_of_generator(net: Compiled, loss: Any, x: Any, y: Any, sample_weight:
         x = net._only(x)
         net._check_axes(x, f"{whose}x")
         return x, y, sample_weight
-    x, y, sample_weight = _padded(net, x, y, sample_weight, loss, whose)
+    x, y, sample_weight = padded_rows(net, x, y, sample_weight, loss, whose)
     assert net._graph is not None
     names = [node.name for node in net._graph.inputs]
     for name, part in zip(names, by_name(f"{whose}x", "input", x, names), strict=True):
@@ -246,7 +246,7 @@ def _check_takes(net: Compiled, rows: Any) -> None:
         net._built_core().check_takes(core_rows(rows), finite=False)
 
 
-def _padded(
+def padded_rows(
     net: Compiled, x: Any, y: Any, sample_weight: Any, loss: Any, whose: str = ""
 ) -> tuple[Any, Any, Any]:
     """Return rows of one length where x has sequences, of which a loss counts no step behind."""
@@ -279,7 +279,7 @@ def _several(
 ) -> CheckedData:
     """Return the data of a network of several inputs or outputs."""
     if net._several_inputs:
-        x, y, sample_weight = _padded(net, x, y, sample_weight, loss)
+        x, y, sample_weight = padded_rows(net, x, y, sample_weight, loss)
     rows = net._rows_wherever(x)
     assert net._graph is not None
     if learn_names:

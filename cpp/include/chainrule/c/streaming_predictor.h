@@ -16,7 +16,8 @@ extern "C" {
 
 /* A copy of the weights of a network whose inputs have shape (time, features), which goes through
  * sequences without an end frame by frame: recurrent layers that go forward, convolutions with
- * causal padding, and layers that work on each position by itself. Outputs have the bits of
+ * causal padding, and layers that work on each position by itself; or inputs of tokens, of shape
+ * (time) in front of an embedding of one table and a reshape. Outputs have the bits of
  * chainrule_network_predict's at that position; behind a layer that gives its last state alone they
  * are those of a sequence that ends with the frame. Any number of threads may use it at once. */
 typedef struct chainrule_streaming_predictor chainrule_streaming_predictor;

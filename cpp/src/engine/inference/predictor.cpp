@@ -171,6 +171,11 @@ std::int64_t Predictor<T>::outputs() const noexcept {
   return shared_->state->outputs;
 }
 
+template <class T>
+const std::vector<bool>& Predictor<T>::missing_columns() const noexcept {
+  return shared_->state->missing;
+}
+
 // One row: in: inputs, out: outputs.
 template <class T>
 void Predictor<T>::predict(const T* in, T* out, Scratch& scratch) const noexcept {
@@ -230,7 +235,7 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
     throw Error(std::string(streams ? "state" : "scratch") + " belongs to another predictor");
   const std::vector<std::int64_t>& categories = shared_->state->categories;
   if (!categories.empty())
-    engine::check_categories(view(in, inputs()), categories, shared_->state->missing, "in");
+    engine::check_categories(view(in, inputs()), categories, shared_->state->missing, from.c_str());
   // Within a piece out may lie in the memory of in, since a piece is read before it is written.
   const std::int64_t piece = scratch.state_->workspace.rows;
   for (std::int64_t done = piece; done < rows; done += piece) {

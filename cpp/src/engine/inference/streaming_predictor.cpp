@@ -7,10 +7,13 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "chainrule/convolution_layers.hpp"
 #include "chainrule/graph_config.hpp"
+#include "chainrule/layers.hpp"
 #include "chainrule/recurrent_layers.hpp"
+#include "chainrule/shape_layers.hpp"
 #include "engine/network_state.hpp"
 #include "model/lambda.hpp"
 
@@ -50,6 +53,43 @@ std::string obstacle(const L& convolution) {
   return {};
 }
 
+/// Whether a layer makes the same columns of each category, wherever in a row that stands.
+bool is_table_of_tokens(const Node& node) {
+  if (!node.layer) return false;
+  if (const auto* table = dynamic_cast<const Embedding*>(&**node.layer))
+    return table->num_embeddings.size() == 1 && table->columns.empty();
+  const auto* ones = dynamic_cast<const CategoryEncoding*>(&**node.layer);
+  return ones && ones->num_tokens.size() == 1 && ones->columns.empty() &&
+         ones->output_mode == CategoryEncoding::OutputMode::one_hot;
+}
+
+/// Of each node how many frames lie side by side in its row, 0 of those with a time axis: inputs
+/// of tokens, and the tables that read them, in front of a Reshape that makes frames of them.
+std::vector<std::int64_t> flat_frames(const Graph& graph) {
+  std::vector<std::int64_t> frames(graph.nodes().size(), 0);
+  for (const Node& node : graph.nodes()) {
+    if (!node.layer || (*node.layer)->kind() != "reshape" || node.shape.rank() != 2) continue;
+    const Node& table = graph.node(node.inputs.front());
+    if (!is_table_of_tokens(table)) continue;
+    const std::int64_t input = table.inputs.front();
+    const std::int64_t time = node.shape.positions();
+    if (graph.node(input).layer || graph.node(input).shape.size() % time != 0) continue;
+    frames[static_cast<std::size_t>(node.inputs.front())] = time;
+    frames[static_cast<std::size_t>(input)] = time;
+  }
+  return frames;
+}
+
+/// Why a layer that reads rows of so many frames side by side cannot go on; empty: it can.
+std::string obstacle(const Graph& graph, const Node& node, std::int64_t read, std::int64_t own) {
+  const bool makes_frames = (*node.layer)->kind() == "reshape" && node.shape.rank() == 2 &&
+                            node.shape.positions() == read &&
+                            is_table_of_tokens(graph.node(node.inputs.front()));
+  if (makes_frames || (is_table_of_tokens(node) && own == read)) return {};
+  return "it reads the tokens of several frames at once, which an Embedding of one table, or a "
+         "one-hot CategoryEncoding, and a Reshape to (time, columns) make frames of";
+}
+
 /// Why a layer cannot; empty: it can.
 std::string obstacle(const Graph& graph, const Node& node) {
   const Layer& layer = **node.layer;
@@ -72,8 +112,15 @@ std::string obstacle(const Graph& graph, const Node& node) {
 /// The same nodes over sequences of one frame; throws Error where they need more.
 Graph frame_graph(const Graph& graph) {
   model::refuse_lambdas(graph, "a StreamingPredictor");
-  for (const Node& node : graph.nodes()) {
-    const std::string found = node.layer ? obstacle(graph, node) : std::string();
+  const std::vector<std::int64_t> flat = flat_frames(graph);
+  const auto flat_of = [&](std::int64_t node) { return flat[static_cast<std::size_t>(node)]; };
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    const Node& node = graph.nodes()[i];
+    if (!node.layer) continue;
+    std::int64_t read = 0;
+    for (const std::int64_t input : node.inputs) read = std::max(read, flat_of(input));
+    const std::string found =
+        read > 0 ? obstacle(graph, node, read, flat[i]) : obstacle(graph, node);
     if (!found.empty())
       throw Error("a StreamingPredictor goes from frame to frame, which node '" + node.name +
                   "' (" + std::string((*node.layer)->kind()) + ") cannot: " + found);
@@ -81,17 +128,25 @@ Graph frame_graph(const Graph& graph) {
   std::int64_t time = -1;
   for (const std::int64_t input : graph.inputs()) {
     const Node& node = graph.node(input);
-    if (node.shape.rank() != 2)
+    if (node.shape.rank() != 2 && flat_of(input) == 0)
       throw Error("a StreamingPredictor reads inputs of shape (time, features), got '" + node.name +
                   "' of shape " + node.shape.text());
-    if (time >= 0 && time != node.shape.positions())
+    const std::int64_t own = flat_of(input) > 0 ? flat_of(input) : node.shape.positions();
+    if (time >= 0 && time != own)
       throw Error("a StreamingPredictor reads inputs of one length, got " + std::to_string(time) +
                   " frames and '" + node.name + "' of shape " + node.shape.text());
-    time = node.shape.positions();
+    time = own;
   }
   GraphConfig config = graph.config();
-  for (NodeConfig& node : config.nodes)
-    if (!node.layer && node.shares.empty()) node.shape = Shape{1, node.shape.columns()};
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    NodeConfig& node = config.nodes[i];
+    const Shape& shape = graph.nodes()[i].shape;
+    if (!graph.nodes()[i].layer) {
+      node.shape = flat[i] > 0 ? Shape{shape.size() / flat[i]} : Shape{1, shape.columns()};
+    } else if (node.layer && (*graph.nodes()[i].layer)->kind() == "reshape") {
+      node.layer = Reshape({1, shape.columns()}).config();
+    }
+  }
   return Graph::from_config(config);
 }
 
