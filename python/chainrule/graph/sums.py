@@ -16,8 +16,7 @@ from chainrule.graph.nodes import (
     Operation,
 )
 
-__all__ = ["DOT", "MEAN", "MEAN_SQUARE", "PRODUCT", "TREE", "TREE_MEAN"]
-__all__ += ["scaled_sum"]
+__all__ = ["DOT", "MEAN", "MEAN_SQUARE", "PRODUCT", "TREE", "TREE_MEAN", "scaled_sum"]
 
 _LANES = 16  # sums that the core adds as a tree
 
