@@ -209,6 +209,23 @@ def test_layers_that_need_axes_say_what_gives_them(layers: Any, shape: tuple[int
         cr.Sequential([cr.Input(shape), *layers], seed=0)
 
 
+@pytest.mark.parametrize(
+    ("layers", "x"),
+    [
+        ([cr.Input(IMAGE), cr.Conv2D(4, 3), cr.Dense(2)], IMAGES),
+        ([cr.Input((TIME, FEATURES)), cr.GRU(4, return_sequences=True), cr.Dense(2)], STEPS),
+    ],
+)
+@pytest.mark.parametrize("y", [Y, Y[:, np.newaxis]])
+def test_one_label_for_outputs_of_many_positions(layers: Any, x: Any, y: Any) -> None:
+    net = cr.Sequential(layers, seed=0)
+    text = r"; for one target a row leave out return_sequences, or put a Flatten or a global pool"
+    with pytest.raises(ValueError, match=text):
+        net.fit(x, y, **FIT)
+    with pytest.raises(ValueError, match=r"class labels \([0-9, ]+\)$"):
+        net.fit(x, np.zeros((ROWS, 3), int), **FIT)
+
+
 def test_a_bidirectional_is_no_layer_of_a_chain() -> None:
     with pytest.raises(TypeError, match=r"got Bidirectional\(GRU\(3\)\); a Network takes it: call"):
         cr.Sequential([cr.Input((TIME, FEATURES)), cr.Bidirectional(cr.GRU(3))], seed=0)

@@ -16,6 +16,11 @@ from chainrule.inputs.targets import prepare_targets
 
 __all__ = ["prepare_positions"]
 
+_ONE_A_ROW = (
+    "; for one target a row leave out return_sequences, or put a Flatten or a global pool before "
+    "the last layer"
+)
+
 
 def prepare_positions(
     loss: _core.Loss, y: object, shape: tuple[int, ...], name: str = "y", *, single: bool = False
@@ -74,6 +79,7 @@ def prepare_positions(
             f"{name} has shape {array.shape}; {kind} on outputs of shape {shape} expects rows of "
             f"shape {expected}"
             + (f" of probabilities, or of class labels {positions}" if loss.takes_labels else "")
+            + ("" if math.prod(given) > 1 else _ONE_A_ROW)
         )
     flat_name = f"{name}.reshape(-1, {width})"
     if not array.size:
