@@ -77,7 +77,7 @@ void check_row(const std::string& isa, int64_t inputs, int64_t units, double den
     CHECK(y.data()[j] == std::max(expected[static_cast<size_t>(j)], T(0)));
 }
 
-/// Two runs of 5 terms from the fourth of 16 on, whose x lie 7 apart.
+/// Nine terms from the fourth of 16 on.
 template <class T>
 void check_terms(const std::string& isa, int64_t units, bool backwards) {
   CAPTURE(isa);
@@ -87,7 +87,7 @@ void check_terms(const std::string& isa, int64_t units, bool backwards) {
   Draws draws(static_cast<uint64_t>(units));
   std::vector<T> weight, start, x;
   for (int64_t i = 0; i < 16 * units; ++i) weight.push_back(static_cast<T>(draws.uniform(-1, 1)));
-  for (int64_t i = 0; i < 12; ++i) x.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  for (int64_t i = 0; i < 9; ++i) x.push_back(static_cast<T>(draws.uniform(-1, 1)));
   engine::Parameters<T> parameters(Graph::chain({Dense(units)}, 16), k.panel);
   const engine::Parameter* w = parameters.find(0, "weight");
   parameters.pack(*w, weight.data(), parameters.values.data());
@@ -98,16 +98,50 @@ void check_terms(const std::string& isa, int64_t units, bool backwards) {
   }
 
   k.forward_row_terms({w->shape, parameters.at(w), sums.data(), {ActivationKind::relu, {}}},
-                      {3, 2, 5, 7, backwards}, x.data(), sums.data());
+                      {3, 9, backwards}, x.data(), sums.data());
   const auto from = weight.begin() + 3 * units;
-  std::vector<T> terms(x.begin(), x.begin() + 5);
-  terms.insert(terms.end(), x.begin() + 7, x.end());
-  std::vector<T> want = plain(terms, std::vector<T>(from, from + 10 * units), start);
+  std::vector<T> want = plain(x, std::vector<T>(from, from + 9 * units), start);
   for (T& v : want) v = std::max(v, T(0));
   CHECK(std::vector<T>(sums.data(), sums.data() + units) == want);
 }
 
+/// Strips of a table of 7 terms x 3 lines, each of which begins with what the one behind it had.
+template <class T>
+void check_strips(const std::string& isa, int64_t count) {
+  CAPTURE(isa);
+  CAPTURE(count);
+  constexpr int64_t line = kernels::kRowAlignment<T>, stride = 3 * line, terms = 7;
+  Draws draws(static_cast<uint64_t>(count));
+  std::vector<T> weight, sums, x;
+  for (int64_t i = 0; i < terms * stride + count; ++i)
+    weight.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  for (int64_t i = 0; i < (count + 1) * line; ++i)
+    sums.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  for (int64_t k = 0; k < terms; ++k) x.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  std::vector<kernels::RowStrip<T>> strips;
+  std::vector<T> want;
+  for (int64_t i = 0; i < count; ++i) {
+    const T* w = weight.data() + i % 3 * line + i / 3;
+    T* to = sums.data() + i * line;
+    strips.push_back({w, to + line, to});
+    for (int64_t j = 0; j < line; ++j) {
+      T sum = to[line + j];
+      for (int64_t k = 0; k < terms; ++k)
+        sum = std::fma(x[static_cast<size_t>(k)], w[k * stride + j], sum);
+      want.push_back(sum);
+    }
+  }
+  want.insert(want.end(), sums.end() - line, sums.end());
+  kernels_of<T>(isa).row_strips(strips.data(), count, x.data(), terms, stride);
+  CHECK(sums == want);
+}
+
 }  // namespace
+
+TEST_CASE_TEMPLATE("strips of a row's sums have the bits of plain loops", T, float, double) {
+  for (const std::string& isa : kernels::available())
+    for (int64_t count = 1; count < 20; ++count) check_strips<T>(isa, count);
+}
 
 TEST_CASE_TEMPLATE("some terms of a row have the bits of plain loops", T, float, double) {
   for (const std::string& isa : kernels::available())

@@ -68,6 +68,11 @@ std::vector<Graph> graphs(int64_t time) {
              PReLU(), recurrent<GRU>(33, false), dense(3, Activation::Kind::softmax)},
             time),
       chain({Rescaling(0.5, 0.25), causal(70, 3), Take({3, 1, 69}), Clip(-1.0, 1.0)}, time),
+      // Several pieces of units, and products that begin before all of them are there.
+      chain({recurrent<GRU>(64), dense(1)}, time),
+      chain({recurrent<LSTM>(96), dense(3, Activation::Kind::tanh), recurrent<GRU>(128, false),
+             dense(20, Activation::Kind::relu), dense(1)},
+            time),
       branches(time),
   };
 }
@@ -235,6 +240,35 @@ TEST_CASE("new weights come in between two frames, and states remain") {
   CHECK_THROWS_WITH_AS(
       predictor.update(Network<double>(chain({causal(4, 2), recurrent<GRU>(6), dense(2)}, 4))),
       "the network has other layers than the one that the predictor was made with", Error);
+}
+
+TEST_CASE_TEMPLATE("new weights are those of all frames that a window looks back to", T, float,
+                   double) {
+  const auto graph = [](int64_t time) { return chain({causal(20, 3, 2)}, time); };
+  Network<T> network = network_of<T>(graph(3));
+  StreamingPredictor<T> predictor(network);
+  typename StreamingPredictor<T>::StreamState state(predictor), twin(predictor);
+  const std::vector<T> x = drawn_frames<T>(16, 3);
+  const auto halved = [](Network<T>& from) {
+    std::vector<T> weight = parameter(from, "0.weight");
+    for (T& value : weight) value /= 2;
+    from.set_parameter("0.weight", weight.data());
+  };
+  for (int64_t t = 0; t < 16; ++t) {
+    CAPTURE(t);
+    if (t == 7) {
+      halved(network);
+      predictor.update(network);
+    }
+    // One that comes later has weights of its own from the other's frame on.
+    if (t == 9) twin.copy_from(state);
+    Network<T> whole = network_of<T>(graph(t + 1));
+    if (t >= 7) halved(whole);
+    const std::vector<T> so_far(x.begin(), x.begin() + (t + 1) * 3);
+    const std::vector<T> want = at_the_end(whole, so_far);
+    CHECK(same_bits(stepped(predictor, x.data() + t * 3, state), want));
+    if (t >= 9) CHECK(same_bits(stepped(predictor, x.data() + t * 3, twin), want));
+  }
 }
 
 TEST_CASE("links and small weights are those of a Predictor") {

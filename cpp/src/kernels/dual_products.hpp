@@ -106,7 +106,7 @@ void dual_forward(const chainrule::kernels::ForwardArgs<Dual>& f) {
   }
 }
 
-// x: the runs of terms, y: outputs
+// x: the terms, y: outputs
 void dual_forward_row_terms(const chainrule::kernels::RowArgs<Dual>& f,
                             const chainrule::kernels::RowTerms& terms, const Dual* x, Dual* y) {
   for (int64_t panel = 0; panel < f.shape.panels(); ++panel) {
@@ -114,9 +114,7 @@ void dual_forward_row_terms(const chainrule::kernels::RowArgs<Dual>& f,
     const Dual* weight = f.weight + f.shape.offset(panel) + terms.first * width;
     Dual* to = y + panel * f.shape.panel;
     for (int64_t j = 0; j < width; ++j) to[j] = f.bias ? f.bias[panel * f.shape.panel + j] : 0.0;
-    for (int64_t run = 0; run < terms.runs; ++run)
-      add_products({x + run * terms.step, 0, 1}, {weight + run * terms.count * width, width, 1}, to,
-                   0, 1, terms.count, width);
+    add_products({x, 0, 1}, {weight, width, 1}, to, 0, 1, terms.count, width);
   }
 }
 

@@ -42,6 +42,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.forward = forward<T>;
   k.forward_row = forward_row<T>;
   k.forward_row_terms = forward_row_terms<T>;
+  k.row_strips = row_strips<T>;
   if constexpr (sizeof(T) == 4) {
     k.bfloat16_forward = bfloat16_forward;
     k.int8_forward = int8_forward<PlainDot>;

@@ -34,11 +34,18 @@ struct RowArgs {
   ActivationFunction<T> activation;
 };
 
-/// Some of the terms of a row's sums: runs of `count` rows of W from `first` on, one behind the
-/// other, whose x lie `step` numbers from one run to the next.
+/// Some of the terms of a row's sums: `count` rows of W from `first` on.
 struct RowTerms {
-  int64_t first, runs, count, step;
+  int64_t first, count;
   bool backwards;  // from the last panels to the first, which changes no sum
+};
+
+/// A line of columns, kRowAlignmentBytes of them, of sums over a row's terms.
+template <class T>
+struct RowStrip {
+  const T* weight;  // of the first term
+  const T* start;   // what the sums go on from
+  T* sums;
 };
 
 /// Rows of the caller's array that will be gathered next. Kernels that have loads to spare prefetch

@@ -185,21 +185,25 @@ void gru_step_backward(const RecurrentBackwardArgs<T>& f) {
 
 template <class T>
 void lstm_step(const RecurrentStepArgs<T>& f) {
-  each_step_place(f, [&](Place at) CHAINRULE_LAMBDA {
-    const Vec<T> i = math::sigmoid<T>(at.gate(f.gates, 0));
-    const Vec<T> forget = math::sigmoid<T>(at.gate(f.gates, 1));
-    const Vec<T> g = math::tanh<T>(at.gate(f.gates, 2));
-    const Vec<T> o = math::sigmoid<T>(at.gate(f.gates, 3));
-    at.set_gate(f.gates, 0, i);
-    at.set_gate(f.gates, 1, forget);
-    at.set_gate(f.gates, 2, g);
-    at.set_gate(f.gates, 3, o);
-    const Vec<T> c = fma(i, g, forget * at.get(f.cell));
-    at.set(f.next_cell, c);
-    const Vec<T> h = o * math::tanh<T>(c);
-    at.set(f.next_state, h);
-    at.set(f.y, h);
-  });
+  each_step_place(
+      f,
+      [&](Place at) CHAINRULE_LAMBDA {
+        const Vec<T> i = math::sigmoid<T>(at.gate(f.gates, 0));
+        const Vec<T> forget = math::sigmoid<T>(at.gate(f.gates, 1));
+        const Vec<T> g = math::tanh<T>(at.gate(f.gates, 2));
+        const Vec<T> o = math::sigmoid<T>(at.gate(f.gates, 3));
+        at.set_gate(f.gates, 0, i);
+        at.set_gate(f.gates, 1, forget);
+        at.set_gate(f.gates, 2, g);
+        at.set_gate(f.gates, 3, o);
+        const Vec<T> c = fma(i, g, forget * at.get(f.cell));
+        at.set(f.next_cell, c);
+      },
+      [&](Place at) CHAINRULE_LAMBDA {
+        const Vec<T> h = at.gate(f.gates, 3) * math::tanh<T>(at.get(f.next_cell));
+        at.set(f.next_state, h);
+        at.set(f.y, h);
+      });
 }
 
 template <class T>

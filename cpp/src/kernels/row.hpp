@@ -16,8 +16,19 @@ using namespace chainrule::kernels;
 /// Panels worked on at once, since a single row has so few sums that each would wait for itself.
 constexpr int kRowPanels = kPanelVectors < 8 ? 8 / kPanelVectors : 1;
 
-/// The terms of a row's sums, in rising order: all, runs of them, those of a list, or those whose
-/// bits are set. They call add(k, i) for row k of W and number i of x.
+/// Lines of columns worked on at once, likewise: as many sums as the registers hold.
+#if defined(CHAINRULE_ISA_AVX512)
+constexpr int kRowStrips = 8;
+#elif defined(CHAINRULE_ISA_AVX2)
+constexpr int kRowStrips = 6;
+#elif defined(CHAINRULE_ISA_NEON)
+constexpr int kRowStrips = 4;
+#else
+constexpr int kRowStrips = 1;
+#endif
+
+/// The terms of a row's sums, in rising order: all, some behind each other, those of a list, or
+/// those whose bits are set. They call add(k, i) for row k of W and number i of x.
 struct AllTerms {
   int64_t count;
   template <class Add>
@@ -25,14 +36,11 @@ struct AllTerms {
     for (int64_t k = 0; k < count; ++k) add(k, k);
   }
 };
-struct TermRuns {
+struct TermRange {
   const RowTerms& terms;  // by reference: they come in a register
   template <class Add>
   CHAINRULE_INLINE void each(Add add) const {
-    int64_t k = terms.first;
-    for (int64_t run = 0; run < terms.runs; ++run) {
-      for (int64_t i = run * terms.step, end = i + terms.count; i < end; ++i) add(k++, i);
-    }
+    for (int64_t i = 0; i < terms.count; ++i) add(terms.first + i, i);
   }
 };
 struct TermList {
@@ -122,8 +130,10 @@ CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Term
       }
     } else {
       last_row_panels<T>(f, x, y, panel * kPanelColumns<T>, panels - panel, terms);
-      const int64_t done = panels * kPanelColumns<T>;
-      narrow_row_panel<T>(f, x, y, done, (columns - done) / kLanes<T>, terms);
+      if constexpr (kPanelVectors * kVectorBytes > kRowAlignmentBytes) {
+        const int64_t done = panels * kPanelColumns<T>;
+        narrow_row_panel<T>(f, x, y, done, (columns - done) / kLanes<T>, terms);
+      }
     }
   }
 }
@@ -139,7 +149,7 @@ template <class T>
                                          T* y) {
   // Panels of AVX-512 that L1 holds no two of come one by one: four sums in flight keep up with L2.
   const bool alone = sizeof(Vec<T>) == 64 && f.shape.rows * f.shape.columns * sizeof(T) > 32768;
-  all_row_panels(f, x, y, TermRuns{terms}, terms.backwards, alone ? 1 : kRowPanels);
+  all_row_panels(f, x, y, TermRange{terms}, terms.backwards, alone ? 1 : kRowPanels);
   activate_row(f, y);
 }
 
@@ -156,9 +166,69 @@ void forward_row(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
     all_row_panels(f, x, y, TermBits{nonzero_word(x, inputs)});
     return activate_row(f, y);
   }
-  if (count == inputs) return forward_row_terms(f, {0, 1, inputs, 0, false}, x, y);
+  if (count == inputs) return forward_row_terms(f, {0, inputs, false}, x, y);
   all_row_panels(f, x, y, TermList{terms, count});
   activate_row(f, y);
+}
+
+/// The sums of N strips, as a list, since compilers keep that in registers.
+template <class T, int N>
+struct StripSums {
+  static constexpr int NV = int(kRowAlignmentBytes / kVectorBytes);
+  const T* weight;
+  Vec<T> sums[NV];
+  StripSums<T, N - 1> rest;
+
+  CHAINRULE_INLINE void begin(const RowStrip<T>* strip) {
+    weight = strip->weight;
+    // Addresses that were written a moment ago are there earlier one by one than as a vector.
+    asm("" : "+r"(weight));
+    for (int v = 0; v < NV; ++v) sums[v] = load(strip->start + v * kLanes<T>);
+    rest.begin(strip + 1);
+  }
+  CHAINRULE_INLINE void add(Vec<T> x, int64_t at) {
+    for (int v = 0; v < NV; ++v) sums[v] = fma(x, load(weight + at + v * kLanes<T>), sums[v]);
+    rest.add(x, at);
+  }
+  CHAINRULE_INLINE void end(const RowStrip<T>* strip) const {
+    for (int v = 0; v < NV; ++v) store(strip->sums + v * kLanes<T>, sums[v]);
+    rest.end(strip + 1);
+  }
+};
+template <class T>
+struct StripSums<T, 0> {
+  CHAINRULE_INLINE void begin(const RowStrip<T>*) {}
+  CHAINRULE_INLINE void add(Vec<T>, int64_t) {}
+  CHAINRULE_INLINE void end(const RowStrip<T>*) const {}
+};
+
+template <class T, int N>
+void sum_strips(const RowStrip<T>* strips, const T* x, int64_t terms, int64_t stride) {
+  StripSums<T, N> sums;
+  sums.begin(strips);
+  int64_t at = 0;
+  for (int64_t k = 0; k < terms; ++k) {
+    sums.add(broadcast(x[k]), at);
+    at += stride;
+  }
+  sums.end(strips);
+}
+
+/// As many at once as there are, up to N; returns how many.
+template <class T, int N = kRowStrips>
+int64_t sum_first_strips(const RowStrip<T>* strips, int64_t count, const T* x, int64_t terms,
+                         int64_t stride) {
+  if constexpr (N > 1) {
+    if (count < N) return sum_first_strips<T, N - (N > 4 ? 2 : 1)>(strips, count, x, terms, stride);
+  }
+  sum_strips<T, N>(strips, x, terms, stride);
+  return N;
+}
+
+template <class T>
+void row_strips(const RowStrip<T>* strips, int64_t count, const T* x, int64_t terms,
+                int64_t stride) {
+  for (int64_t i = 0; i < count;) i += sum_first_strips(strips + i, count - i, x, terms, stride);
 }
 
 }  // namespace

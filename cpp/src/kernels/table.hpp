@@ -40,8 +40,12 @@ struct InferenceKernels {
   /// x and y are padded, x only where `terms` is given: room for a list of the nonzero inputs, 16
   /// more than all; null: all terms are summed.
   void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
-  /// The same of these terms alone.
+  /// The same of these terms alone, the first of which is x[0].
   void (*forward_row_terms)(const RowArgs<T>&, const RowTerms&, const T* x, T* y);
+  /// sums = start + sum over k < terms, in order, of x[k] weight[k * stride + :] of each strip, one
+  /// by one: what a strip starts from may be the sums of one behind it.
+  void (*row_strips)(const RowStrip<T>* strips, int64_t count, const T* x, int64_t terms,
+                     int64_t stride);
   /// Of float alone; null for double. Products with small weights, whatever the number of rows.
   void (*bfloat16_forward)(const SmallForwardArgs&);
   void (*int8_forward)(const SmallForwardArgs&);

@@ -4,6 +4,7 @@
 #include "engine/inference/inference_plan.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "engine/stages/activation.hpp"
@@ -161,6 +162,8 @@ void InferencePlan<T>::assign_slots(bool streams) {
 // What stages work out from the weights, such as scalings and bins, follows.
 template <class T>
 void InferencePlan<T>::copy_from(const Buffer<T>& values) {
+  static std::atomic<std::int64_t> copies{0};
+  weights_ = ++copies;
   parameters_.values.copy_from(values);
   for (const StageNode<T>& node : graph_.stages) node.stage->refresh();
   if (small_) small_->pack();
@@ -263,8 +266,9 @@ void InferencePlan<T>::run_small(const InferOp& op, std::int64_t rows, const T* 
 /// Runs all ops on a single row; the first one reads `x` unless it is null.
 template <class T>
 void InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& workspace) const noexcept {
-  for (const InferOp& op : ops_) {
-    if (op.streams) op.streams->begin(workspace.kept.data() + op.kept, workspace.position);
+  if (workspace.weights != weights_) {
+    workspace.weights = weights_;
+    workspace.position.weights_from = workspace.position.index;
   }
   for (const InferOp& op : ops_) {
     if (op.is_product && !small_) {
@@ -275,7 +279,7 @@ void InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& workspace) const n
     }
     x = nullptr;
   }
-  ++workspace.position;
+  ++workspace.position.index;
 }
 
 template class InferencePlan<float>;

@@ -44,12 +44,13 @@ struct InferWorkspace {
   /// Begins another sequence.
   void reset() noexcept {
     kept.clear();
-    position = 0;
+    position = {};
   }
   /// Goes on where another workspace of the same plan is.
   void continue_from(const InferWorkspace& other) noexcept {
     kept.copy_from(other.kept);
     position = other.position;
+    weights = other.weights;
   }
 
   std::int64_t rows;
@@ -59,7 +60,8 @@ struct InferWorkspace {
   Buffer<std::int32_t> terms;
   Buffer<std::uint8_t> scratch;
   Buffer<T> kept;             // of all ops that stream
-  std::int64_t position = 0;  // rows of this sequence so far
+  StreamPosition position{};  // of the next row
+  std::int64_t weights = 0;   // by which the row before went
 };
 
 /// The stages of a network for inference alone, with a copy of its weights. Between two calls of
@@ -151,6 +153,7 @@ class InferencePlan {
   std::int64_t widest_ = 0;
   std::size_t most_joined_ = 0;
   std::int64_t stream_size_ = 0;
+  std::int64_t weights_ = 0;     // a number of their own, of all plans' weights
   bool reads_in_place_ = false;  // a single row's first op reads the caller's memory
 };
 

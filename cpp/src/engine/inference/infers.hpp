@@ -22,6 +22,12 @@ struct InferArgs {
   const std::int64_t* x_strides = nullptr;
 };
 
+/// A place in a sequence.
+struct StreamPosition {
+  std::int64_t index;         // how many positions came before it
+  std::int64_t weights_from;  // the index from which on the weights are the present ones
+};
+
 /// What a stage implements that has work to do in a prediction. `infer` is const, so that any
 /// number of threads may call it at once, each with arguments of its own; the stage's own tensors
 /// have no meaning there.
@@ -50,15 +56,9 @@ class Streams {
  public:
   /// How many numbers it keeps, zeros before the first position; 0: `infer` is all there is to do.
   virtual std::int64_t stream_size() const = 0;
-  /// What it can do for the next position before its input is there. It comes before any stage's
-  /// `stream`, so that the sums of several stages, each of which waits for itself, go on at once.
-  virtual void begin(T* kept, std::int64_t position) const noexcept {
-    (void)kept;
-    (void)position;
-  }
-  /// What `infer` does, of the next position alone: `position` counts those before it. `kept`: the
-  /// numbers of this sequence.
-  virtual void stream(const InferArgs<T>& args, T* kept, std::int64_t position) const noexcept = 0;
+  /// What `infer` does, of the next position alone. `kept`: the numbers of this sequence.
+  virtual void stream(const InferArgs<T>& args, T* kept,
+                      const StreamPosition& position) const noexcept = 0;
 
  protected:
   ~Streams() = default;

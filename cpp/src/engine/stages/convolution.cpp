@@ -88,7 +88,10 @@ class ConvolutionStage final : public KernelStage<T>, public EndsInActivation, p
       : KernelStage<T>(c, sizes),
         copies_(c.backward ? this->forward_.copies_of(sizes.images)
                            : c.threads * this->forward_.block_copies()) {
-    if (!c.backward) return;
+    if (!c.backward) {
+      strip_groups_ = strip_groups();
+      return;
+    }
     input_gradient_ = std::make_unique<ConvolutionInputGradient<T>>(sizes);
     scratch_ = Buffer<T>(c.threads * input_gradient_->scratch_size());
   }
@@ -157,43 +160,102 @@ class ConvolutionStage final : public KernelStage<T>, public EndsInActivation, p
     return this->forward_.block_copies() * std::int64_t{sizeof(T)};
   }
 
-  // One position, of a time axis of one. `kept`: the sums of its frames so far, and a ring of as
-  // many frames as a window looks back, each twice, so that those of a window lie at one distance.
-  // y(f) = b(f) + sum over kernel position and channel, in this order, of x W. x: 1 x channels
+  // One position, of a time axis of one. x: 1 x channels
+  // y(f) = b(f) + sum over kernel position k and channel, in this order, of x W. Each frame adds
+  // its terms to the sums of all outputs whose windows hold it. So `kept` has for each k but the
+  // last the sums up to it, of the next `dilation` outputs that have these, at the place of the
+  // output modulo dilation; and a ring of the frames that a window looks back to.
   std::int64_t stream_size() const override {
-    return past() > 0 ? padded<T>(outputs()) + 2 * past() * this->sizes_.channels : 0;
+    return (window().span() - 1) * (padded<T>(outputs()) + this->sizes_.channels);
   }
-  void begin(T* kept, std::int64_t position) const noexcept override {
-    const model::Window& w = this->sizes_.windows.x;
-    const std::int64_t channels = this->sizes_.channels;
-    add_terms(this->bias(), {0, w.size - 1, channels, w.dilation * channels, false},
-              frame(kept, position), kept, kLinear);
-  }
-  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
-    const std::int64_t channels = this->sizes_.channels;
-    add_terms(kept, {this->weight_->shape.rows - channels, 1, channels, 0, false}, p.x, p.y,
-              infer_activation_);
-    T* oldest = frame(kept, position);
-    std::copy_n(p.x, channels, oldest);
-    std::copy_n(p.x, channels, oldest + past() * channels);
+  void stream(const InferArgs<T>& p, T* kept,
+              const StreamPosition& position) const noexcept override {
+    const model::Window& w = window();
+    const std::int64_t past = w.span() - 1;
+    const std::int64_t columns = padded<T>(outputs());
+    const std::int64_t next_tap = w.dilation * columns;  // to the sums up to the next k
+    T* sums = kept + position.index % w.dilation * columns;
+    T* frames = kept + (w.size - 1) * next_tap;
+    // Sums that were begun with other weights are made anew.
+    if (position.index - position.weights_from < past)
+      add_past_terms(frames, position.index, sums + (w.size - 2) * next_tap);
+    for (const StripGroup& group : strip_groups_) {
+      kernels::RowStrip<T> strips[kMostStrips];
+      for (std::int64_t i = 0; i < group.count; ++i) {
+        const Strip& strip = group.strips[i];
+        strips[i] = {strip.weight, strip.bias ? strip.bias : sums + strip.start,
+                     (strip.is_last ? p.y : sums) + strip.sums};
+      }
+      this->sizes_.kernels.row_strips(strips, group.count, p.x, this->sizes_.channels,
+                                      group.stride);
+    }
+    std::copy_n(p.x, this->sizes_.channels, frames + position.index % past * this->sizes_.channels);
+    if (infer_activation_.kind != kernels::ActivationKind::linear)
+      this->sizes_.kernels.activation_forward({infer_activation_, 1, outputs(), 0}, p.y, p.y);
   }
 
  private:
   static constexpr kernels::ActivationFunction<T> kLinear{kernels::ActivationKind::linear, {}};
+  static constexpr T kZeroLine[kernels::kRowAlignment<T>] = {};
 
-  /// Frames that a window reaches back.
-  std::int64_t past() const { return this->sizes_.windows.x.span() - 1; }
-  /// The oldest frame that the window of a position reads; the next ones lie behind it.
-  T* frame(T* kept, std::int64_t position) const {
-    return kept + padded<T>(outputs()) + position % past() * this->sizes_.channels;
+  const model::Window& window() const { return this->sizes_.windows.x; }
+
+  /// sums = b + the terms of all frames of a window but the newest
+  void add_past_terms(const T* frames, std::int64_t position, T* sums) const noexcept {
+    const model::Window& w = window();
+    const std::int64_t channels = this->sizes_.channels;
+    for (std::int64_t k = 0; k + 1 < w.size; ++k) {
+      const std::int64_t frame = (position + k * w.dilation) % (w.span() - 1);
+      this->sizes_.kernels.forward_row_terms(
+          {this->weight_->shape, this->weight(), k > 0 ? sums : this->bias(), kLinear},
+          {k * channels, channels, false}, frames + frame * channels, sums);
+    }
   }
-  void add_terms(const T* start, const kernels::RowTerms& terms, const T* from, T* sums,
-                 const kernels::ActivationFunction<T>& activation) const {
-    this->sizes_.kernels.forward_row_terms(
-        {this->weight_->shape, this->weight(), start, activation}, terms, from, sums);
+
+  /// A line of the sums up to one k: where they begin, at a bias or at the sums up to the k before,
+  /// and go, counted from the first sums or of the last k from y.
+  struct Strip {
+    const T* weight;
+    const T* bias;
+    std::int64_t start, sums;
+    bool is_last;
+  };
+  /// Some of a panel's, from the last k to the first, since each begins where the next one goes.
+  static constexpr std::int64_t kMostStrips = 16;
+  struct StripGroup {
+    std::int64_t count = 0, stride = 0;
+    Strip strips[kMostStrips] = {};
+  };
+
+  std::vector<StripGroup> strip_groups() const {
+    const kernels::PanelShape& shape = this->weight_->shape;
+    const std::int64_t next_tap = window().dilation * padded<T>(outputs());
+    std::vector<StripGroup> groups;
+    for (std::int64_t p = 0; p < shape.panels(); ++p) {
+      const std::int64_t stride = shape.width(p);
+      for (std::int64_t j = 0; j < stride; j += kernels::kRowAlignment<T>) {
+        const std::int64_t column = p * shape.panel + j;
+        for (std::int64_t k = window().size - 1; k >= 0; --k) {
+          if (groups.empty() || groups.back().count == kMostStrips ||
+              groups.back().stride != stride)
+            groups.push_back({.stride = stride});
+          StripGroup& group = groups.back();
+          const bool is_last = k + 1 == window().size;
+          const std::int64_t start = (k - 1) * next_tap + column;
+          group.strips[group.count++] = {
+              this->weight() + shape.offset(p) + k * this->sizes_.channels * stride + j,
+              k > 0         ? nullptr
+              : this->bias_ ? this->bias() + column
+                            : kZeroLine,
+              start, is_last ? column : start + next_tap, is_last};
+        }
+      }
+    }
+    return groups;
   }
 
   kernels::ActivationFunction<T> infer_activation_ = kLinear;
+  std::vector<StripGroup> strip_groups_;
   Buffer<T> copies_;  // of all x where the gradients read them, else of a block for each thread
   std::unique_ptr<ConvolutionInputGradient<T>> input_gradient_;  // null: inference only
   Buffer<T> scratch_;                                            // its own, for each thread

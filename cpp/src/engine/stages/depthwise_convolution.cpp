@@ -202,9 +202,10 @@ class DepthwiseConvolutionStage final : public Stage<T>,
   std::int64_t stream_size() const override {
     return x_.size > 1 ? x_.span() * row_stride<T>(channels_) : 0;
   }
-  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+  void stream(const InferArgs<T>& p, T* kept,
+              const StreamPosition& position) const noexcept override {
     const std::int64_t stride = row_stride<T>(channels_);
-    const std::int64_t newest = position % x_.span();
+    const std::int64_t newest = position.index % x_.span();
     std::copy_n(p.x, stride, kept + newest * stride);
     auto* window = static_cast<T*>(p.scratch);
     for (std::int64_t k = 0; k < x_.size; ++k)

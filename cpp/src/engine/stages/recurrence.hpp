@@ -111,11 +111,12 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
 
   // One step, of a time axis of one: the states lie in `kept`. x: 1 x f
   std::int64_t stream_size() const override { return state_size(); }
-  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+  void stream(const InferArgs<T>& p, T* kept,
+              const StreamPosition& position) const noexcept override {
     T* gates = static_cast<T*>(p.scratch);
     T* sums = cell_.sums == Sums::beside ? gates + gates_stride_ : gates;
     // Each step begins with the weights that the one before ended with, which are still in L1.
-    const bool backwards = position % 2 != 0;
+    const bool backwards = position.index % 2 != 0;
     add_row(weight_, parameters_.at(bias_), p.x, gates, backwards);
     add_row(recurrent_weight_, cell_.sums == Sums::beside ? parameters_.at(recurrent_bias_) : gates,
             kept, sums, backwards);
@@ -269,7 +270,7 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   /// sums = start + from W of one row
   void add_row(const Parameter& w, const T* start, const T* from, T* sums, bool backwards) const {
     kernels_.forward_row_terms({w.shape, parameters_.at(&w), start, kLinear},
-                               {0, 1, w.shape.rows, 0, backwards}, from, sums);
+                               {0, w.shape.rows, backwards}, from, sums);
   }
 
   const kernels::KernelTable<T>& kernels_;
