@@ -88,6 +88,11 @@ def test_parquet(capsys, homes):
     expected = predicted(capsys, homes, "homes.csv")
     for file in ("homes.parquet", "typed.parquet"):
         assert predicted(capsys, homes, file) == expected
+    # pandas writes an index that is not the order of the rows as a column.
+    order = np.random.default_rng(1).permutation(ROWS)
+    HOMES.iloc[order].to_parquet("shuffled.parquet")
+    found = predicted(capsys, homes, "shuffled.parquet")
+    assert found == [expected[0], *(expected[1 + row] for row in order)]
     train(capsys, "typed.parquet", "--label", "price")
     assert predicted(capsys, "model", "homes.csv") == expected
     assert "--decimal is for CSV files" in refused(

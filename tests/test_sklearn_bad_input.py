@@ -123,6 +123,17 @@ def test_weights(estimator, weights, text):
         estimator().fit(X, Y, weights)
 
 
+@pytest.mark.parametrize("estimator", BOTH)
+def test_targets_that_pandas_knows_to_be_missing(estimator):
+    pandas = pytest.importorskip("pandas")
+    kind = "string" if estimator is MLPClassifier else "Int64"
+    y = pandas.Series([*Y[1:], None], dtype="Int64").astype(kind)
+    with pytest.raises(ValueError, match="NaN: leave rows without a target out"):
+        estimator().fit(X, y)
+    with pytest.raises(ValueError, match="eval_set: Input y contains NaN"):
+        estimator().fit(X, y.fillna(y[0]), eval_set=(X, y))
+
+
 @quick
 @pytest.mark.parametrize("estimator", BOTH)
 def test_frames_are_refused_by_column(estimator):

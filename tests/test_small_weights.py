@@ -3,6 +3,7 @@
 
 import copy
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -155,6 +156,22 @@ def test_out_is_filled_and_returned():
     np.testing.assert_array_equal(out, predictor.predict(x))
     with pytest.raises(ValueError, match=r"out has shape \(50, 2\), expected \(49, 2\)"):
         predictor.predict(x[1:], out=out)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("last", ["linear", "sigmoid", "softmax"])
+def test_metrics_are_those_of_the_network(last, members, capsys):
+    x, y = cr.data.load_digits()
+    y = y if last == "softmax" else y > 4
+    loss = "cross_entropy" if last == "softmax" else "binary_cross_entropy"
+    layers = [cr.Input(64), cr.Rescaling(1 / 16), cr.Dense(8, "relu")]
+    net = cr.Sequential([*layers, cr.Dense(10 if last == "softmax" else 1, last)], seed=0)
+    net = net if members == 1 else cr.ensemble(net, members=members)
+    net.fit(x, y, loss=loss, epochs=3, metrics=["accuracy", "brier"], verbose=0)
+    net.quantize(x, y, weights="bf16")
+    found = dict(re.findall(r"bf16: (\w+) (\S+) ->", capsys.readouterr().out))
+    expected = net.evaluate(x, y)
+    assert found == {name: f"{expected[name]:.4f}" for name in ("accuracy", "brier")}
 
 
 def test_quantize_prints_metrics_before_and_after(capsys):

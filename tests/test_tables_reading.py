@@ -110,6 +110,8 @@ def test_infinite_and_complex_numbers_are_refused():
         TableDescription.of([[1.0, 2.0], [3.0, -np.inf]])
     with pytest.raises(ValueError, match="column 0 has an infinite value"):
         TableDescription.of(np.array([[np.inf, "a"]], dtype=object))
+    with pytest.raises(ValueError, match=r"column 1 has -4e\+38 in row 0, too large for float32"):
+        TableDescription.of([[1e38, -4e38]])
     with pytest.raises(ValueError, match="Complex data"):
         TableDescription.of(np.array([[1j]]))
 

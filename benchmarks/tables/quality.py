@@ -153,7 +153,22 @@ def _models() -> dict[str, Model]:
     ):
         if importlib.util.find_spec(name) is not None:
             models[name] = _boosting(name, prefix, silent)
+    if importlib.util.find_spec("pytabkit") is not None:
+        models["realmlp"] = _realmlp
     return models
+
+
+def _realmlp(x: pd.DataFrame, classifies: bool, seed: int) -> Any:
+    """Return RealMLP-TD, which takes text as it is and no missing numbers."""
+    pytabkit = importlib.import_module("pytabkit")
+    kind = pytabkit.RealMLP_TD_Classifier if classifies else pytabkit.RealMLP_TD_Regressor
+    others = [name for name in x if name not in _text(x)]
+    filled = make_column_transformer(
+        (SimpleImputer(strategy="median"), others),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    return make_pipeline(filled.set_output(transform="pandas"), kind(random_state=seed))
 
 
 def _boosting(name: str, prefix: str, silent: dict[str, Any]) -> Model:

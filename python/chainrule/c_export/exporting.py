@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from chainrule.interop.nodes import built_core, predictions
 from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 from chainrule.network import measuring
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.progress import format_value
 from chainrule.network.training_data import prepare_validation
 
@@ -122,7 +124,7 @@ def export_c(
         Rows from which int8 takes its scales, layer by layer, without the largest and smallest
         0.01 % of the values; needed for int8.
     validation_data : (x, y) or (x, y, sample_weight), optional
-        Where to compare loss and metrics before and after.
+        Where to compare loss and metrics before and after, of a network of one input.
     test_rows : array_like of shape (rows, inputs), optional
         The first 8 become the self-test's vectors. Default: those of `calibration`, else random
         numbers.
@@ -301,20 +303,34 @@ def _compared(
     """Return loss and metrics of the network and of the C code."""
     if validation_data is None:
         return {}, {}
-    if len(model.program.inputs) > 1 or len(model.program.outputs) > 1:
-        raise ValueError("validation_data: the network has several inputs or outputs")
+    if len(model.program.inputs) > 1:
+        raise ValueError("validation_data: the network has several inputs")
     loss = net._chosen_loss(None)
     data = prepare_validation(net, validation_data, loss)
+    several = isinstance(loss, OutputLosses)
+    losses = loss.losses if several else [loss]
+    parts = [data.output(place) for place in range(len(losses))] if several else [data]
     if not isinstance(data.x, np.ndarray):
         raise TypeError("validation_data: x is sparse; pass the dense array")
-    if not isinstance(data.y, np.ndarray):
+    if not all(isinstance(part.y, np.ndarray) for part in parts):
         raise TypeError("validation_data: y is sparse; pass the dense array")
     metrics = measuring.metrics_for(loss, net.outputs, None, data.y)
-    program = model.program
-    if model.linked:  # the loss works from what enters its link
-        program = replace(program, outputs=[*program.makers[program.outputs[0]].read])
-    (outputs,) = program.run(_rows(net, program, data.x))
-    linked = loss.link(outputs)
-    after: dict[str, Any] = {"loss": loss(outputs, data.y, data.sample_weight)}
-    after |= {m.name: m(data.y, linked, data.sample_weight) for m in metrics}
+    made = np.hstack(model.program.run(_rows(net, model.program, data.x)))
+    outputs = measuring.before_links(net, loss, made)
+    means = [
+        one(loss.part(outputs, place) if several else outputs, part.y, part.sample_weight)
+        for place, (one, part) in enumerate(zip(losses, parts, strict=True))
+    ]
+    value = float(np.dot(loss_weights_of(loss) or [1.0], means))
+    after: dict[str, Any] = {}
+    measuring.measure(
+        metrics,
+        loss,
+        data,
+        value,
+        outputs,
+        after,
+        measuring.Undefined(),
+        losses=SimpleNamespace(means=means),
+    )
     return net.evaluate(*validation_data, loss=loss, metrics=metrics), after

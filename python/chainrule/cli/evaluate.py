@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.cli import dataset, report, tabular
@@ -28,12 +28,11 @@ def run(options: argparse.Namespace) -> int:
     if rows.features == net.inputs:  # otherwise evaluate says what is wrong
         check_rows(rows, net, net.loss, options.data)
     results = report.measure(net, rows.x, rows.y, options.threads, options.metrics)
-    _tell(len(rows.x), results, rows.class_names)
+    _tell(len(rows.x), results, {"": rows.class_names})
     return 0
 
 
 def _of_table(options: argparse.Namespace, saved: SavedModel) -> int:
-    tabular.refuse_several(saved)
     known = tabular.known_of(saved, options.model)
     table = TableOptions.of(options)
     rows = tabular.read_known(options.data, table, saved.model.description, known)
@@ -42,11 +41,16 @@ def _of_table(options: argparse.Namespace, saved: SavedModel) -> int:
         rows = train if options.part == "train" else test
     print("".join(f"{line}\n" for line in rows.lines), end="")
     results = tabular.measure(saved, rows, options.threads, options.metrics)
-    _tell(len(rows.y), results, rows.class_names)
+    _tell(len(rows.y), results, tabular.class_names(saved))
     return 0
 
 
-def _tell(rows: int, results: dict[str, Any], class_names: Sequence[str] | None) -> None:
+def _tell(
+    rows: int, results: dict[str, Any], class_names: Mapping[str, Sequence[str] | None]
+) -> None:
+    """Print metrics; classes are called by what the names of their output's metrics begin with."""
     print(report.result_line(f"{rows} rows", results))
-    if "confusion_matrix" in results:
-        print(report.confusion_text(results["confusion_matrix"], class_names))
+    for prefix, names in class_names.items():
+        if f"{prefix}confusion_matrix" in results:
+            print(f"{prefix[:-1]}:\n" if prefix else "", end="")
+            print(report.confusion_text(results[f"{prefix}confusion_matrix"], names))

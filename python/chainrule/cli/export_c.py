@@ -88,8 +88,11 @@ def calibration_data(options: argparse.Namespace, net: Network) -> dict[str, Any
 def _of_table(
     options: argparse.Namespace, table: TableOptions, saved: SavedModel
 ) -> dict[str, Any]:
-    tabular.refuse_several(saved)
     known = tabular.known_of(saved, options.model)
     rows = tabular.read_known(options.data, table, saved.model.description, known)
-    train, test = (tabular.matrix(saved, part.table) for part in rows.split())
-    return {"calibration": train, "validation_data": (test, rows.split()[1].y)}
+    train, test = rows.split()
+    y = tabular.targets(saved, test.y)
+    return {
+        "calibration": tabular.matrix(saved, train.table),
+        "validation_data": (tabular.matrix(saved, test.table), y),
+    }

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         "trained": _training(net),
         "features": _features(net),
         "classes": _names(net.class_names),
-        "target": "no name" if net.target_name is None else net.target_name,
+        "target": _target(net),
     }
     for name, text in facts.items():
         print(f"{name:<10} {text}")
@@ -38,6 +38,14 @@ def run(options: argparse.Namespace) -> int:
     for name, array in net.parameters.items():
         print(f"{name:<24} {array.shape!s:<14} {array.nbytes:>12,} bytes")
     return 0
+
+
+def _target(net: Network) -> str:
+    """Return what targets are called."""
+    names = [] if net.target_name is None else [net.target_name]
+    if net.table is not None:
+        names = [*SavedModel.of(net, "the model").target.names]
+    return ", ".join(names) or "no name"
 
 
 def _names(names: Any) -> str:

@@ -22,6 +22,7 @@ class Known:
     class_names: tuple[str, ...] | None = None  # also where they are only numbers
     target_name: str | None = None  # name of the label column
     classes: int | None = None  # 0 if it predicts numbers; None if it was never trained
+    targets: tuple[Known, ...] = ()  # of several targets what is known of each
 
     @classmethod
     def of(

@@ -108,7 +108,9 @@ def in_terms_of(
         values, codes = np.unique(y, return_inverse=True)
         class_names, y = tuple(str(int(value)) for value in values), codes
     label_of = {name: label for label, name in enumerate(known.class_names)}
-    if {name.casefold() for name in label_of} <= _BOOLEAN:
+    if {*label_of} == {"0", "1"}:
+        label_of |= {"false": 0, "no": 0, "true": 1, "yes": 1}
+    if {name.casefold() for name in label_of} <= {*_BOOLEAN, "0", "1"}:
         folded = {name.casefold(): label for name, label in label_of.items()}
         label_of = {name: folded.get(name.casefold(), -1) for name in class_names} | label_of
     unknown = [name for name in class_names if label_of.get(name, -1) < 0]

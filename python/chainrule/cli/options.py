@@ -38,8 +38,9 @@ _DATA_HELP = (
 _DATA: Options = {"--data": _value("DATA", _DATA_HELP, required=True)}
 _TABLE: Options = {
     "--label": _value("COLUMN",
-        "Label column of a CSV file: a name, an index from 0, first or last. Default: the one that "
-        "the model was trained on, otherwise last.", values.column),
+        "Label column of a CSV file: a name, an index from 0, first or last; of a model of several "
+        "targets their columns in its order, separated by commas. Default: what the model was "
+        "trained on, otherwise last.", values.column),
     "--header": _choice("auto", "yes", "no", default="auto", help=
         "Whether a CSV file's first line holds names. Default: %(default)s, which looks."),
     "--delimiter": _value("CHARACTER",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from chainrule import data
 from chainrule.cli.known import Known, listed
+from chainrule.cli.values import column
 from chainrule.data.csv_layout import find_column, find_layout
 from chainrule.data.csv_numbers import Spelling
 from chainrule.data.source import open_source
@@ -78,7 +79,7 @@ def read_table(
     if not labelled and label is not None:
         drop.append(label)
     if by_name:
-        columns.check_names(drop, label)
+        columns.check_names([*drop, *([] if label is None else [label])])
     elif known is not None and not labelled:
         columns.check_count(drop)
     table = data.load_csv(
@@ -115,8 +116,8 @@ class Columns:
         given = str(column) if str(column) in self._names else column
         return find_column(self._path, option, given, self._header, self._count)
 
-    def places(self, *, labelled: bool, option: str = "label") -> tuple[list[int], int | None]:
-        """Return where the features stand, and the label, which is None if there is none.
+    def places(self, *, labelled: bool, option: str = "label") -> tuple[list[int], list[int]]:
+        """Return where the features stand, and the labels, of which there may be none.
 
         Errors call the option that names the label `option`.
 
@@ -125,20 +126,51 @@ class Columns:
         ValueError
             If columns that the model knows are missing or others are there.
         """
-        label, kept = self.label(labelled=labelled), self._kept()
-        place: int | None = None
-        if label in ("first", "last") and label not in self._names:
-            place = kept[0 if label == "first" else -1] if kept else None
-        elif label is not None:
-            place = self._place(option, label)
-        if place in self.dropped:
-            raise ValueError(f"--{option} {label!r} is a column that --drop leaves out")
-        features = [i for i in kept if i != place]
+        kept, several = self._kept(), bool(self._known.targets)
+        find = self._places_of_several if several else self._places_of_label
+        labels = find(labelled, option)
+        if any(place in self.dropped for place in labels):
+            raise ValueError(f"--{option} {self._label!r} is a column that --drop leaves out")
+        features = [i for i in kept if i not in labels]
         if self._names and self._known.feature_names is not None:
-            self.check_names(self.dropped, place)
+            self.check_names([*self.dropped, *labels])
         elif self._known.inputs and len(features) != self._known.inputs:
-            self.check_count([*self.dropped, *([] if place is None else [place])])
-        return features, place
+            self.check_count([*self.dropped, *labels])
+        return features, labels
+
+    def _places_of_label(self, labelled: bool, option: str) -> list[int]:
+        """Return where the only label stands, if there is one."""
+        label, kept = self.label(labelled=labelled), self._kept()
+        if label in ("first", "last") and label not in self._names:
+            return kept[:1] if label == "first" else kept[-1:]
+        return [] if label is None else [self._place(option, label)]
+
+    def _places_of_several(self, labelled: bool, option: str) -> list[int]:
+        """Return where the labels of several targets stand, in the model's order."""
+        known, names = self._known, self._names
+        targets = [target.target_name for target in known.targets]
+        if self._label is not None:
+            given = [column(part.strip()) for part in str(self._label).split(",")]
+            found = [self._place(option, each) for each in given]
+        elif not labelled:
+            return [names.index(t) for t in targets if t in names]
+        elif names and all(target in names for target in targets):
+            found = [names.index(str(target)) for target in targets]
+        elif names and known.feature_names is not None:
+            called = listed([repr(t) for t in targets if t is not None])
+            which = f"{len(targets)} targets" + (f", {called}" if called else "")
+            raise ValueError(
+                f"{self._path} does not tell which columns are the labels of {known.model}, which "
+                f"has {which}: --label has their columns in its order, separated by commas"
+            )
+        else:
+            found = self._kept()[-len(targets) :]
+        if len({*found}) != len(targets):
+            raise ValueError(
+                f"--label must be {len(targets)} columns, separated by commas, which are the "
+                f"targets of {known.model}; got {self._label!r}"
+            )
+        return found
 
     def _kept(self) -> list[int]:
         return [i for i in range(self._count) if i not in self.dropped]
@@ -160,13 +192,11 @@ class Columns:
             return self._only_other(features)
         return "last" if labelled else None
 
-    def check_names(self, drop: Sequence[Column], label: Column | None) -> None:
-        """Raise ValueError unless the file's features are the model's, in whatever order."""
+    def check_names(self, drop: Sequence[Column]) -> None:
+        """Raise ValueError unless the other columns are the model's, in whatever order."""
         names, known = self._names, self._known
         features = known.feature_names or ()
         dropped = {names.index(c) if isinstance(c, str) else c for c in drop}
-        if label is not None:
-            dropped.add(names.index(label) if isinstance(label, str) else label)
         here = [name for i, name in enumerate(names) if i not in dropped]
         faults = []
         if missing := [name for name in features if name not in here]:

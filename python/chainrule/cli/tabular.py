@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class TabularRows:
     """Rows of a table with their targets."""
 
     table: Table
-    y: NDArray[Any]  # (rows,); int64 if the targets are classes
+    y: NDArray[Any]  # (rows,) or (rows, targets); int64 if the targets are classes
     class_names: tuple[str, ...] | None  # what `y` counts; None for numbers
     target: str | None  # name of the target's column
     are_classes: bool
@@ -79,17 +79,15 @@ class TabularRows:
 
 def known_of(saved: SavedModel, path: str) -> Known:
     """Return what new tables have to agree with."""
-    target, columns = saved.target, saved.model.description.columns
-    labels = target.labels
-    names = None if labels is None else tuple(map(str, labels))
-    return Known(
-        path,
-        len(columns),
-        saved.model.description.names,
-        names,
-        target.name,
-        0 if labels is None else len(labels),
-    )
+    target, description = saved.target, saved.model.description
+    inputs, count = len(description.columns), saved.target_columns
+    labels = target.by_output or (((0, 1),) if target.several else (None,)) * count
+    each = []
+    for known, name in zip(labels, saved.target_names or (None,) * count, strict=True):
+        names = None if known is None else tuple(map(str, known))
+        each.append(Known(path, inputs, description.names, names, name, len(names or ())))
+    several = Known(path, inputs, description.names, classes=0, targets=tuple(each))
+    return each[0] if count == 1 else several
 
 
 def read_labelled(
@@ -107,12 +105,12 @@ def read_labelled(
     """
     file = _opened(path, options)
     columns = Columns(path, file.names, file.columns, options, None)
-    places, label = columns.places(labelled=True, option=option)
-    if label is None:
+    places, labelled = columns.places(labelled=True, option=option)
+    if not labelled:
         raise DataFileError(f"{path} has no column but those that --drop leaves out")
     table = file.table(places)
-    y, class_names, rows, left_out = _targets(file, label)
-    name = None if file.names is None else file.names[label]
+    ((y, class_names),), rows, left_out = _targets(file, labelled)
+    name = None if file.names is None else file.names[labelled[0]]
     asked = None if class_names is not None else task_of(loss, y)
     if class_names is not None and loss is not None and not loss.takes_labels:
         raise ValueError(f"--loss {loss.kind} needs numbers; the target {name!r} is text")
@@ -143,11 +141,12 @@ def read_known(
 ) -> TabularRows:
     """Return the rows of a file whose targets a model is to predict."""
     file = _opened(path, options)
-    places, label = Columns(path, file.names, file.columns, options, known).places(labelled=True)
-    assert label is not None
+    places, labels = Columns(path, file.names, file.columns, options, known).places(labelled=True)
     table = _known_table(file, places, description)
-    y, class_names, rows, left_out = _targets(file, label)
-    y = in_terms_of(known, y, class_names, path)
+    found, rows, left_out = _targets(file, labels)
+    each = zip(known.targets or (known,), found, strict=True)
+    columns = [in_terms_of(one, y, names, path) for one, (y, names) in each]
+    y = columns[0] if len(columns) == 1 else np.column_stack(columns)
     lines = () if left_out is None else (left_out,)
     classes = bool(known.classes)
     return TabularRows(table.take(rows), y, known.class_names, known.target_name, classes, lines)
@@ -164,22 +163,41 @@ def read_unlabelled(path: str, options: TableOptions, saved: SavedModel, model: 
 def measure(
     saved: SavedModel, rows: TabularRows, threads: int | None, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Return the metrics of a model's predictions."""
+    """Return the metrics of a model's predictions, of outputs with classes those of each."""
     target = saved.target
     if names is None:
         names = ["mse", "mae", "r2"]
         if target.labels is not None:
-            names = ["accuracy", "confusion_matrix"]
+            names = ["accuracy"] if target.several else ["accuracy", "confusion_matrix"]
         elif target.quantiles:
             names = ["pinball", "coverage"]
     told = target.predictions(saved.model.predict(matrix(saved, rows.table), threads))
+    parts, columns = [told if told.shape[1] > 1 else told[:, 0]], [rows.y]
+    if target.has_outputs:
+        parts, columns = target.split(told), [*rows.y.T]
     found = {}
-    for name in names:
-        metric = metrics.get(name)
-        if target.quantiles:
-            metric = metric.with_quantiles(target.quantiles)
-        found[name] = metric(rows.y, told if told.shape[1] > 1 else told[:, 0])
+    for prefix, part, y in zip(class_names(saved), parts, columns, strict=True):
+        for name in names:
+            metric = metrics.get(name)
+            if target.quantiles:
+                metric = metric.with_quantiles(target.quantiles)
+            metric = metric.as_multilabel() if target.several else metric
+            found[f"{prefix}{name}"] = metric(y, part)
     return found
+
+
+def class_names(saved: SavedModel) -> dict[str, Sequence[str] | None]:
+    """Return what classes are called, by what the metrics of their output begin with."""
+    target = saved.target
+    if not target.has_outputs:
+        return {"": target.classes[0] if target.classes else None}
+    outputs = saved.target_names or [f"y{place}" for place in range(len(target.classes))]
+    return {f"{name}_": known for name, known in zip(outputs, target.classes, strict=True)}
+
+
+def targets(saved: SavedModel, y: NDArray[Any]) -> Any:
+    """Return targets as the network takes them: of several outputs a list."""
+    return [*y.T] if saved.target.has_outputs else y
 
 
 def matrix(saved: SavedModel, table: Table) -> NDArray[np.float64]:
@@ -196,14 +214,6 @@ def refuse_table(net: Network, path: str, what: str) -> None:
     """Raise ValueError if a network reads a table with text and missing values."""
     if net.table is not None:
         raise ValueError(f"{path} reads tables with text and missing values, which {what} does not")
-
-
-def refuse_several(saved: SavedModel) -> None:
-    """Raise ValueError if a model has several targets."""
-    target, outputs = saved.target, int(saved.model.networks[0].outputs)
-    numbers = target.labels is None and not target.quantiles and outputs > 1
-    if target.several or target.has_outputs or numbers:
-        raise ValueError("the model has several targets, of which a file has a column each")
 
 
 def _opened(path: str, options: TableOptions) -> TableFile:
@@ -224,21 +234,37 @@ def _known_table(file: TableFile, places: list[int], description: TableDescripti
     return Table(None, file.table(places, [c.kind == "category" for c in columns]).columns)
 
 
+_Codes: TypeAlias = "tuple[NDArray[Any], tuple[str, ...] | None]"
+
+
 def _targets(
-    file: TableFile, place: int
-) -> tuple[NDArray[Any], tuple[str, ...] | None, NDArray[np.int64], str | None]:
-    """Return targets, names of classes, the rows that have one, and what is said of the others."""
-    shown = str(place) if file.names is None else repr(file.names[place])
-    values = file.values(place)
-    missing = np.array([value is None or value != value for value in values.data.tolist()])
-    rows = np.flatnonzero(~missing)
+    file: TableFile, places: Sequence[int]
+) -> tuple[list[_Codes], NDArray[np.int64], str | None]:
+    """Return targets with names of classes, the rows that have all, and what others are told."""
+    lacking = np.zeros(file.rows, dtype=bool)
+    for place in places:
+        shown = str(place) if file.names is None else repr(file.names[place])
+        values = file.values(place)
+        missing = np.array([value is None or value != value for value in values.data.tolist()])
+        if missing.all():
+            raise DataFileError(f"{file.path}: the target {shown} is missing in all rows")
+        if values.kind == "date":
+            raise DataFileError(
+                f"{file.path}: the target {shown} holds dates, not numbers or classes"
+            )
+        lacking |= missing
+    rows = np.flatnonzero(~lacking)
     if not len(rows):
-        raise DataFileError(f"{file.path}: the target {shown} is missing in all rows")
-    if values.kind == "date":
-        raise DataFileError(f"{file.path}: the target {shown} holds dates, not numbers or classes")
-    left_out = f"{missing.sum()} rows without a target are left out" if missing.any() else None
+        raise DataFileError(f"{file.path}: each row lacks a target")
+    left_out = f"{lacking.sum()} rows without a target are left out" if lacking.any() else None
+    return [_codes(file, place, rows) for place in places], rows, left_out
+
+
+def _codes(file: TableFile, place: int, rows: NDArray[np.int64]) -> _Codes:
+    """Return the targets of some rows, and what classes are called that they count."""
+    values = file.values(place)
     if values.kind == "number":
-        return label_numbers(values.data[rows], "float64"), None, rows, left_out
+        return label_numbers(values.data[rows], "float64"), None
     text = file.values(place, text=True).data[rows]
     names, codes = np.unique(text.astype(str), return_inverse=True)
-    return codes.astype(np.int64), tuple(map(str, names)), rows, left_out
+    return codes.astype(np.int64), tuple(map(str, names))

@@ -38,7 +38,6 @@ from chainrule.layers import (
     Permute,
     Rescaling,
     Reshape,
-    Take,
 )
 from chainrule.network.network import Network
 
@@ -111,6 +110,11 @@ class Assembly:
             return self.permute(before, [inner[d - 1] for d in dims])
         return self.layer(Permute(tuple(dims)), {}, x)
 
+    def read_by(self, x: Tensor) -> Tensor:
+        """Return what the node of a tensor reads, of several tensors the first."""
+        assert x.node is not None
+        return self._read[id(x.node)]
+
     def undo(self, x: Tensor) -> Tensor:
         """Return what the node of a tensor reads; the node, which nothing else reads, is gone."""
         assert x.node is not None
@@ -159,14 +163,6 @@ class Assembly:
         last = len(x.shape)
         made = function(self.permute(x, [*range(2, last + 1), 1]))
         return self.permute(made, [last, *range(1, last)])
-
-    def take(self, x: Tensor, axis: int, indices: Array) -> Tensor:
-        """Return entries of an axis of rows, negative indices counting from its end."""
-        size = x.shape[axis]
-        places = [int(i) + size * (i < 0) for i in indices]
-        if not places or not all(0 <= place < size for place in places):
-            raise ValueError(f"takes {indices.tolist()} of {size}")
-        return self.over_axis(x, axis, lambda x: self.layer(Take(tuple(places)), {}, x))
 
     def swapped(self, x: Tensor, axis: int) -> Tensor:
         """Return x with an axis of its rows and the columns in each other's place."""
@@ -312,9 +308,9 @@ class Assembly:
 
     def _shaped(self, x: Tensor) -> Tensor:
         """Return a tensor whose node gives the shape."""
-        if x.shape == x.stored:
+        if x.stored == (x.shape or (1,)):
             return x
-        layer = Flatten() if len(x.shape) == 1 else Reshape(x.shape)
+        layer = Flatten() if len(x.shape) < 2 else Reshape(x.shape)
         plain = replace(x, scale=ONE, offset=ZERO)
         made = self.layer(layer, {}, plain, elementwise=True, origin=x.origin)
         return replace(made, shape=x.shape, scale=x.scale, offset=x.offset)

@@ -11,8 +11,8 @@ from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_model import Array, Node, number_of
 from chainrule.interop.onnx_shapes import slices_of
+from chainrule.interop.parts import add_embedding, add_encoding
 from chainrule.interop.tensor import Tensor
-from chainrule.layers import CategoryEncoding, Embedding, Take
 
 __all__ = ["Lookup", "add_lookup", "lookups_of"]
 
@@ -101,10 +101,7 @@ def _embedded(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Te
     if number_of(node, "axis", 0) != 0 or table.ndim != 2 or table.dtype.kind != "f":
         raise NotImplementedError("it does not gather the rows of a table")
     reader.spend(table)
-    units = table.shape[1]
-    layer = Embedding(len(table), units, columns=_those(held, x))
-    made = reader.assembly.layer(layer, {"weight": table}, x)
-    return _kept(reader, made, list(range(units * len(held))))
+    return add_embedding(reader.assembly, x, held, table)
 
 
 def _encoded(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Tensor:
@@ -134,15 +131,9 @@ def _encoded_labels(reader: LayerReader, node: Node, x: Tensor, held: list[int])
 def _ones(
     reader: LayerReader, node: Node, x: Tensor, held: list[int], codes: list[int], unknown: str
 ) -> Tensor:
-    """Return ones for codes in columns, of each column in the order of the codes."""
-    count = max(codes) + 1
-    widths = np.ones(x.columns, dtype=np.int64)
-    widths[held] = count
-    reader.bound(node, int(widths.sum()))
-    first = np.cumsum(widths) - widths
-    layer = CategoryEncoding(count, columns=_those(sorted(held), x), unknown=unknown)
-    kept = [int(first[column]) + code for column in held for code in codes]
-    return _kept(reader, reader.assembly.layer(layer, {}, x), kept)
+    """Return ones for codes in columns, if these are not too many."""
+    reader.bound(node, x.columns + max(codes) * len(held))
+    return add_encoding(reader.assembly, x, held, codes, unknown)
 
 
 _LOOKUPS = {
@@ -150,14 +141,3 @@ _LOOKUPS = {
     "OneHot": _encoded,
     "ai.onnx.ml.OneHotEncoder": _encoded_labels,
 }
-
-
-def _those(held: list[int], x: Tensor) -> list[int] | None:
-    return None if held == list(range(x.columns)) else held
-
-
-def _kept(reader: LayerReader, x: Tensor, columns: list[int]) -> Tensor:
-    """Return some columns of what a layer gives, which passes others on."""
-    if columns == list(range(x.columns)):
-        return x
-    return reader.assembly.layer(Take(tuple(columns)), {}, x)

@@ -14,9 +14,9 @@ from chainrule.interop.onnx_constants import ConstantFolder, reshaped
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node, number_of
 from chainrule.interop.onnx_tensors import TensorReader
+from chainrule.interop.parts import part_of, taken
 from chainrule.interop.recurrence import step_of
 from chainrule.interop.tensor import Tensor
-from chainrule.interop.windows import cropped
 from chainrule.layers import RepeatVector
 
 __all__ = ["ShapeReader", "row_axis", "slices_of"]
@@ -119,39 +119,23 @@ class ShapeReader(TensorReader):
         if indices.ndim == 0:
             raise NotImplementedError("it takes a single column")
         self.bound(node, indices.size)
-        return replace(self.assembly.take(x, axis, indices), batch=x.batch)
+        return replace(taken(self.assembly, x, axis, indices), batch=x.batch)
 
     def _extracted(self, node: Node, x: Tensor) -> Tensor:
         indices = self.constant(node, 1)
         if indices is None or node.inputs[0] in self.constants:
             raise NotImplementedError("it does not take columns by a list of constants")
         self.bound(node, indices.size)
-        return self.assembly.take(x, len(x.shape) - 1, indices.reshape(-1))
+        return taken(self.assembly, x, len(x.shape) - 1, indices.reshape(-1))
 
     def _slice(self, node: Node, x: Tensor) -> Tensor:
-        taken = [np.arange(extent) for extent in x.shape]
+        places = [np.arange(extent) for extent in x.shape]
         for axis, part in slices_of(node, self.constants).items():
             if axis == x.batch and (part.start, part.step) == (0, 1) and part.stop >= _ALL:
                 continue  # as some programs write all rows
             place = row_axis(axis, x)
-            taken[place] = taken[place][part]
-            if not taken[place].size:
-                raise ValueError(
-                    f"takes [] of {x.shape[place]}, which leaves nothing of axis {axis}"
-                )
-        borders = [
-            (int(indices[0]), extent - 1 - int(indices[-1]))
-            for indices, extent in zip(taken, x.shape, strict=True)
-        ]
-        are_borders = all((np.diff(indices) == 1).all() for indices in taken)
-        first, last = any(borders[0]), any(borders[-1])
-        if are_borders and 2 <= len(x.shape) <= 3 and not (first and last):
-            of_positions = borders[1:] if last else borders[:-1]
-            return cropped(self.assembly, x, of_positions, first=last)
-        for place, indices in enumerate(taken):
-            if not np.array_equal(indices, np.arange(x.shape[place])):
-                x = self.assembly.take(x, place, indices)
-        return x
+            places[place] = places[place][part]
+        return part_of(self.assembly, x, places)
 
     def _reduce_mean(self, node: Node, x: Tensor) -> Tensor:
         axes = self.axes(node, x)

@@ -55,8 +55,8 @@ class Tensor:
 
     @property
     def columns(self) -> int:
-        """The last extent."""
-        return self.shape[-1]
+        """The last extent; 1 of rows of a single number, whose shape is ()."""
+        return self.shape[-1] if self.shape else 1
 
     def spread(self) -> tuple[Array, Array]:
         """Return scale and offset of each column."""

@@ -48,10 +48,11 @@ def from_torch(
         the order in which they were made. Known are Linear, Conv1d, Conv2d, ConvTranspose1d and
         ConvTranspose2d (groups of several channels become layers beside each other), RNN, GRU and
         LSTM with ``batch_first`` (their sequences and the final states, also as those that another
-        begins with), pools and padding, Embedding of an input, BatchNorm1d to 3d, LayerNorm,
-        Dropout, Dropout1d to 3d, Flatten, Unflatten, Identity, the activations that the library
-        has, as modules and as functions, arithmetic with numbers, what only moves numbers (reshape,
-        permute, transpose), means over positions, and the modules of
+        begins with), pools and padding, Embedding and ``one_hot`` of columns of an input,
+        BatchNorm1d to 3d, LayerNorm, Dropout, Dropout1d to 3d, Flatten, Unflatten, Identity, the
+        activations that the library has, as modules and as functions, arithmetic with numbers,
+        parts of rows (``x[:, 2]``, ``x[:, 3:]``, ``x[:, [0, 4]]``), what only moves numbers
+        (reshape, permute, transpose), means over positions, and the modules of
         `chainrule.interop.torch_modules`. Weights under a parametrisation, such as
         `torch.nn.utils.parametrizations.weight_norm`, are taken as they are in evaluation mode.
 
@@ -276,6 +277,8 @@ def _network(graph: ModuleGraph, dtype: str, shapes: Sequence[Shape]) -> Network
                     first[id(call.target)] = assembly.same(before, first.get(id(call.target)))
             else:
                 made = assembly.layer(Layer.get(merge_of(call.target) or ""), {}, *operands)
+                if not any(x.shape for x in operands):
+                    made = assembly.reshape(made, ())
         except ValueError as error:
             raise ValueError(f"{call}: {error}") from error
         for name, x in zip(call.outputs, made if isinstance(made, list) else [made], strict=True):
@@ -367,7 +370,8 @@ def _declared_shapes(graph: ModuleGraph) -> list[Shape]:
         for name in call.inputs:
             if name in entry and columns is not None:
                 declared.setdefault(entry[name], columns)
-            elif name in entry:  # it leaves their number as it is
+            elif name in entry and not (call.is_part or call.reads_categories):
+                # It leaves their number as it is.
                 entry[call.name] = entry[name]
     if not all(name in declared for name in graph.inputs):
         raise ValueError("no module tells the number of inputs; pass input_shape")

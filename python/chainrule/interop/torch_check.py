@@ -63,7 +63,8 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
     import torch
 
     shapes = [*nodes_of(net)[0].values()]
-    rows = _rows(net)
+    pairs = zip(_rows(net), graph.of_integers, strict=True)
+    rows = [np.rint(each) if integers else each for each, integers in pairs]
 
     def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.

@@ -42,8 +42,11 @@ def as_module(
         return shaping
     first, second = [*arguments, None, None][:2]
     number = second if first in tensors else first
-    if name == "long" and len(arguments) == 1:  # of categories; the check finds others
+    if _is_cast(name, [*arguments[1:], *given.values()]):
         return nn.Identity()
+    if name == "one_hot":
+        count = [*arguments[1:], given.get("num_classes", -1)][0]
+        return module_of("OneHot", count) if isinstance(count, int) else None
     if name == "neg":
         return scaling(-1.0, 0.0)
     if not isinstance(number, int | float):
@@ -55,6 +58,14 @@ def as_module(
         sign = -1.0 if name == "sub" else 1.0
         return scaling(sign if left else 1.0, number if left else sign * number)
     return None
+
+
+def _is_cast(name: str, options: Sequence[Any]) -> bool:
+    """Whether a method gives the same numbers as another type; if not, the check finds it."""
+    import torch
+
+    to_type = name == "to" and all(isinstance(each, torch.dtype) for each in options)
+    return to_type or (name in ("double", "float", "long") and not options)
 
 
 def _shaping(name: str, arguments: Sequence[Any], given: Mapping[str, Any]) -> Any:
@@ -77,9 +88,10 @@ def _shaping(name: str, arguments: Sequence[Any], given: Mapping[str, Any]) -> A
         return module_of("Mean", dims, bool(given.get("keepdim", len(dims) < len(numbers))))
     if name == "permute" and numbers[:1] == [0]:
         return module_of("Permute", numbers[1:])
-    if name == "unsqueeze" and len(numbers) == 1 and numbers[0]:
-        last = numbers[0] == -1
-        return nn.Unflatten(numbers[0], (-1, 1) if last else (1, -1))
+    if name == "unsqueeze" and len(numbers) == 1 and numbers[0] and not given:
+        axis, every = numbers[0], slice(None)
+        index = [every] * (axis - 1) if axis > 0 else [Ellipsis]
+        return module_of("Index", [*index, None, *[every] * (-axis - 1)])
     if name in ("expand", "repeat") and len(numbers) == 3 and numbers[0] in (1, -1):
         return module_of("RepeatVector", numbers[1]) if numbers[2] in (1, -1) else None
     return None

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.interop.torch_functions import as_module
 from chainrule.interop.torch_layers import call_merge, merge_of, row_of
 from chainrule.interop.torch_modules import module_of
-from chainrule.interop.torch_parts import RecurrentPart, position_of, states_given
+from chainrule.interop.torch_parts import RecurrentPart, index_of, states_given
 from chainrule.interop.torch_recurrence import call_on, directions_of, final_states
 
 __all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
@@ -48,11 +48,16 @@ class Call:
         return [*(f"{self.name}_{i}" for i in range(directions)), *self.states]
 
     @property
-    def is_table(self) -> bool:
-        """Whether it is PyTorch's Embedding."""
+    def is_part(self) -> bool:
+        """Whether it gives a part of rows as they are."""
+        return type(self.target).__name__ == "Index"
+
+    @property
+    def reads_categories(self) -> bool:
+        """Whether its numbers are integers, which stand for what it gives."""
         from torch import nn
 
-        return isinstance(self.target, nn.Embedding)
+        return isinstance(self.target, nn.Embedding) or type(self.target).__name__ == "OneHot"
 
     def run(self, *tensors: Any) -> list[Any]:
         """Return what it gives."""
@@ -91,8 +96,11 @@ class ModuleGraph:
 
     @property
     def of_integers(self) -> list[bool]:
-        """Which inputs must be integers, as a table reads them."""
-        read = {name for call in self.calls if call.is_table for name in call.inputs}
+        """Which inputs must be integers, as categories are read from them or a part of them."""
+        read: set[str] = set()
+        for call in reversed(self.calls):
+            if call.reads_categories or (call.is_part and call.name in read):
+                read.update(call.inputs)
         return [name in read for name in self.inputs]
 
     @property
@@ -157,14 +165,14 @@ def graph_of(module: Any) -> ModuleGraph:
             graph.calls.append(Call(node.name, where, target, inputs))
         else:
             name = _function(node)
-            place = position_of(name, node.args)
+            index = index_of(name, node.args)
             of_rows = name == "getitem" and node.args[0] in known
             if node.op == "get_attr" or (name in _NO_ROWS and not of_rows):
                 continue  # constants, states to begin with, or sizes of tensors
             stack = [*(node.meta.get("nn_module_stack") or {"": ("", type(module))}).values()]
             where = f"{stack[-1][0] or 'the module'} ({stack[-1][1].__name__})"
             if of_rows:
-                target = name if place is None else module_of("Step", place)
+                target = name if index is None else module_of("Index", index)
             else:
                 target = as_module(name, node.args, node.kwargs, known) or name
             axis = node.kwargs.get("dim", [*node.args, 0, 0][1]) if name == "cat" else 1

@@ -15,6 +15,13 @@ from chainrule.activations import Activation
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.merges import MERGES
 from chainrule.interop.onnx_constants import reshaped
+from chainrule.interop.parts import (
+    add_embedding,
+    add_encoding,
+    columns_of_input,
+    indexed,
+    taken,
+)
 from chainrule.interop.recurrence import step_of
 from chainrule.interop.tensor import Tensor
 from chainrule.interop.torch_modules import array_of
@@ -24,7 +31,6 @@ from chainrule.layers import (
     BatchNormalization,
     Dot,
     Dropout,
-    Embedding,
     Layer,
     LayerNormalization,
     ParametricActivation,
@@ -127,11 +133,20 @@ def _categories(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 
 def _embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    if len(x.shape) > 1:
-        raise ValueError(f"reads categories in rows of shape {x.shape}")
-    layer = Embedding(module.num_embeddings, module.embedding_dim)
-    made = assembly.layer(layer, {"weight": array_of(module.weight)}, x)
-    return assembly.reshape(made, (x.columns, module.embedding_dim))
+    made = add_embedding(assembly, *columns_of_input(assembly, x), array_of(module.weight))
+    return assembly.reshape(made, (*x.shape, module.embedding_dim))
+
+
+def _one_hot(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    codes = range(module.num_classes)
+    made = add_encoding(assembly, *columns_of_input(assembly, x), codes, "error")
+    return assembly.reshape(made, (*x.shape, module.num_classes))
+
+
+def _no_count(module: Any) -> str | None:
+    if module.num_classes > 0:
+        return None
+    return "one_hot makes as many columns as a batch has categories, unless it has num_classes"
 
 
 def _rows_changed(module: Any) -> str | None:
@@ -191,7 +206,11 @@ def _permute(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 
 def _take(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    return assembly.take(x, len(x.shape) - 1, module.columns.cpu().numpy())
+    return taken(assembly, x, len(x.shape) - 1, module.columns.cpu().numpy())
+
+
+def _index(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    return indexed(assembly, x, module.index)
 
 
 def _step(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -290,9 +309,11 @@ _MODULES = {
     "GlobalAveragePooling": Row(_pool),
     "Hardtanh": Row(_clip),
     "Identity": Row(_same),
+    "Index": Row(_index),
     "LayerNorm": Row(_norm, _several_axes),
     "Linear": Row(_linear),
     "Mean": Row(_mean),
+    "OneHot": Row(_one_hot, _no_count),
     "PReLU": Row(_prelu),
     "ParametricActivation": Row(_parametric_activation, _unknown_activation),
     "PeriodicEmbedding": Row(_periodic_embedding),

@@ -3,9 +3,9 @@
 
 `Scaling`, `Limit`, `Permute`, `Take`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
 `ParametricActivation`, `PeriodicEmbedding`, `PiecewiseLinearEmbedding`, `CategoryEncoding`,
-`CategoryEmbedding` and `Recurrent` are layers of this library. `Reshape`, `Transpose`, `Mean` and
-`Step` stand for functions of tensors while a module is read. The classes are attributes of this
-file, so that modules that contain them can be pickled.
+`CategoryEmbedding` and `Recurrent` are layers of this library. `Reshape`, `Transpose`, `Mean`,
+`Index`, `OneHot` and `Step` stand for functions of tensors while a module is read. The classes are
+attributes of this file, so that modules that contain them can be pickled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 _NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
 _NAMES |= {"Mean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RepeatVector", "Reshape"}
 _NAMES |= {"CategoryEmbedding", "CategoryEncoding", "Recurrent", "Scaling", "Step", "Take"}
-_NAMES |= {"Transpose"}
+_NAMES |= {"Index", "OneHot", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -349,7 +349,29 @@ def _classes() -> list[type]:
             """Return the means."""
             return x.mean(self.axes, keepdim=self.keepdim)
 
+    class Index(torch.nn.Module):
+        """A part of each row, ``x[:, *index]``."""
+
+        def __init__(self, index: Sequence[Any]) -> None:
+            super().__init__()
+            self.index = tuple(index)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return the part."""
+            return x[(slice(None), *self.index)]
+
+    class OneHot(torch.nn.Module):
+        """A 1 in the place of each category."""
+
+        def __init__(self, num_classes: int) -> None:
+            super().__init__()
+            self.num_classes = num_classes
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return integers, of an axis more than x has."""
+            return torch.nn.functional.one_hot(x, self.num_classes)
+
     layers = [Scaling, Limit, Permute, Take, RepeatVector, GlobalAveragePooling, Dot]
     layers += [ParametricActivation, PeriodicEmbedding, PiecewiseLinearEmbedding]
     layers += [*category_classes(), *sequence_classes()]
-    return [*layers, Reshape, Transpose, Mean]
+    return [*layers, Reshape, Transpose, Mean, Index, OneHot]

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.interop.torch_modules import module_of
 from chainrule.interop.torch_recurrence import directions_of, has_cells
 
-__all__ = ["RecurrentPart", "position_of", "states_given"]
+__all__ = ["RecurrentPart", "index_of", "states_given"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +101,29 @@ def states_given(
     return names if same and len(names) == count else None
 
 
-def position_of(function: str, arguments: Sequence[Any]) -> int | None:
-    """Return which position of sequences x[:, i] is; None if that is something else."""
-    index = arguments[1] if function == "getitem" and len(arguments) == 2 else None
-    if not isinstance(index, tuple) or len(index) not in (2, 3):
+def index_of(function: str, arguments: Sequence[Any]) -> tuple[Any, ...] | None:
+    """Return the i of a part x[:, *i] of rows; None if that is something else.
+
+    It may have an ellipsis, and where it has a list no other place.
+    """
+    if function != "getitem" or len(arguments) != 2:
         return None
-    others = (index[0], *index[2:])
-    if any(each != slice(None) for each in others) or not isinstance(index[1], int):
+    index = arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],)
+    if not all(map(_is_part, index)):
         return None
-    return index[1]
+    chosen = [each for each in index if isinstance(each, int | list)]
+    if len(chosen) > 1 and any(isinstance(each, list) for each in chosen):
+        return None
+    if index[:1] == (Ellipsis,):
+        return index
+    return index[1:] if index[:1] == (slice(None),) else None
+
+
+def _is_part(each: Any) -> bool:
+    """Whether something says which places of an axis are meant, and no tensor is among it."""
+    if isinstance(each, slice):
+        ends = (each.start, each.stop, each.step)
+        return all(end is None or type(end) is int for end in ends) and (each.step or 1) > 0
+    if isinstance(each, list):
+        return all(type(place) is int for place in each)
+    return each is None or each is Ellipsis or type(each) is int

@@ -27,12 +27,19 @@ if TYPE_CHECKING:
     from chainrule.metrics import Metric
     from chainrule.network.compiled import Compiled
 
-__all__ = ["INFERENCE_ROWS", "Undefined", "evaluate", "measure", "metrics_for", "resolve_metrics"]
+__all__ = ["INFERENCE_ROWS", "Undefined", "before_links", "evaluate", "measure", "metrics_for"]
+__all__ += ["resolve_metrics"]
 
 INFERENCE_ROWS = 256
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 # What the record of an epoch, or the table that a callback writes, has under these names itself.
 _RESERVED = ("loss", "learning_rate", "epoch")
+# What enters each link, by its name.
+_INVERSES: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "softmax": np.log,
+    "sigmoid": lambda p: np.log(p) - np.log1p(-np.minimum(p, 1.0 - 1e-16)),
+    "exponential": np.log,
+}
 
 
 class Undefined:
@@ -167,6 +174,22 @@ def measure(
             logs[name] = metric(targets, predictions, data.sample_weight)
         except UndefinedMetricError as error:
             logs[name] = undefined.value(name, error)
+
+
+def before_links(net: Compiled, loss: Any, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return predictions as they are before the links, which a network may have applied itself.
+
+    Those of several outputs stand side by side.
+    """
+    several = isinstance(loss, OutputLosses)
+    each = loss.losses if several else [loss]
+    parts = [loss.part(outputs, i) for i in range(len(each))] if several else [outputs]
+    for place, one in enumerate(each):
+        inverse = _INVERSES.get(str(one._core.link))
+        if inverse is not None and net._link_to_apply(place) == "linear":
+            tiny = np.finfo(np.float32).tiny
+            parts[place] = inverse(np.maximum(parts[place].astype(np.float64), tiny))
+    return np.hstack(parts)
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from chainrule.inputs.arrays import check_output
 from chainrule.inputs.compressed_rows import as_table
 from chainrule.inputs.several import Several, core_rows
 from chainrule.names import names_arguments
-from chainrule.network.measuring import Undefined, measure, metrics_for
+from chainrule.network.measuring import Undefined, before_links, measure, metrics_for
 from chainrule.network.predicting import predict
 from chainrule.network.saved_training import training_state
 from chainrule.network.training_data import make_dataset
@@ -249,7 +249,8 @@ def compare(net: Compiled, small: Predictor, x: object, y: object) -> None:
     metrics = metrics_for(loss, net.outputs, net.metrics, data.y)
     sums = SimpleNamespace(means=[math.nan] * len(getattr(loss, "losses", ())))
     logs: list[dict[str, Any]] = [{}, {}]
-    for outputs, log in zip((before, after), logs, strict=True):
+    for told, log in zip((before, after), logs, strict=True):
+        outputs = before_links(net, loss, told)
         measure(metrics, loss, data, math.nan, outputs, log, Undefined(), losses=sums)
     for name, value in logs[0].items():
         if np.ndim(value) == 0 and not name.endswith("loss"):

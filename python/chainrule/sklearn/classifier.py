@@ -318,8 +318,7 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
                 )
             return OutputLabels.of(y, classes)
         labels = Labels(y, classes, as_numbers=isinstance(loss, CrossEntropy))
-        if loss == "log_loss" and labels.exclusive:
-            labels = Labels(y, classes, as_numbers=True)
+        labels.as_numbers |= loss == "log_loss" and labels.exclusive
         return labels
 
     def _outputs_for(self, labels: Any, encoded: NDArray[Any]) -> int | list[int]:

@@ -55,6 +55,7 @@ class Epochs(Callback):
         self._batches = batches
         self._penalty = penalty
         self._score = score
+        self._weights: list[str] = []
         self._squares = 0.0
         before: dict[str, Any] = {} if anew else vars(estimator)
         self.iterations = 0
@@ -71,6 +72,7 @@ class Epochs(Callback):
 
     def on_train_begin(self, net: Any) -> None:
         """Sum up the squares of the weights that the first epoch begins with."""
+        self._weights = [f"{name}.weight" for names in dense_names(net) for name in names]
         self._squares = self._squares_of(net)
 
     def on_epoch_end(self, net: Any, epoch: int, logs: Logs) -> None:
@@ -175,11 +177,7 @@ class Epochs(Callback):
     def _squares_of(self, net: Any) -> float:
         if self._penalty == 0.0:
             return 0.0
-        weights = (
-            net._built_core().get_parameter(f"{name}.weight")
-            for names in dense_names(net)
-            for name in names
-        )
+        weights = map(net._built_core().get_parameter, self._weights)
         return float(sum(np.square(array, dtype=np.float64).sum() for array in weights))
 
 

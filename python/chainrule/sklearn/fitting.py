@@ -26,6 +26,7 @@ from chainrule.sklearn.fit_tasks import WRAPPERS, FitTasks, with_callbacks
 from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import batch_rows, first_rate, optimizer_of
 from chainrule.sklearn.rows import Rows, row_weights
+from chainrule.sklearn.table_columns import plain_targets
 
 __all__ = ["fit", "target_table"]
 
@@ -127,7 +128,7 @@ def fit(
 
 def _training_rows(estimator: Estimator, X: Any, y: Any, sample_weight: Any, *, anew: bool) -> Rows:
     """Return the rows whose weight is not 0, with the targets as they are given, checked."""
-    x, y = checked(estimator, X, y, reset=anew, multi_output=True)
+    x, y = checked(estimator, X, plain_targets(y), reset=anew, multi_output=True)
     return Rows(x, target_table(y), row_weights(sample_weight, x)).counted()
 
 
@@ -177,7 +178,7 @@ def _given_validation(estimator: Any, targets: Any, eval_set: Any) -> _Validatio
             f"eval_set must be (X, y) or (X, y, sample_weight), got {len(eval_set)} items"
         )
     try:
-        x, y = checked(estimator, eval_set[0], eval_set[1], multi_output=True)
+        x, y = checked(estimator, eval_set[0], plain_targets(eval_set[1]), multi_output=True)
         y = target_table(y)
         weights = row_weights(eval_set[2] if len(eval_set) == 3 else None, x)
         return _Validation(Rows(x, targets.encode(y), weights), y)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from chainrule.tables.frames import Table, is_frame, read_columns
 
-__all__ = ["checked_table", "plain_targets"]
+__all__ = ["checked_table", "plain_targets", "target_names"]
 
 
 def checked_table(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Table, Any]:
@@ -50,8 +50,18 @@ def _of_list(x: Any) -> NDArray[Any]:
 
 
 def plain_targets(y: Any) -> Any:
-    """Return targets of polars and pyarrow as an array."""
+    """Return targets of polars and pyarrow as an array; ValueError if pandas' are missing."""
     library = type(y).__module__.partition(".")[0]
+    if library == "pandas" and np.any(y.isna()):  # NA has no truth value, which others ask for
+        raise ValueError("Input y contains NaN: leave rows without a target out")
     if library == "pyarrow":
         return np.asarray(y)
     return y.to_numpy() if library == "polars" else y
+
+
+def target_names(y: Any) -> tuple[str, ...]:
+    """Return what the columns of targets are called, or nothing where they are not all text."""
+    found: Any = getattr(y, "column_names", getattr(y, "columns", None))  # of pyarrow, others
+    given = [getattr(y, "name", None)] if found is None else [*found]
+    names = tuple(name for name in given if isinstance(name, str) and name)
+    return names if len(names) == len(given) else ()

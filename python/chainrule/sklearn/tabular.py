@@ -21,7 +21,7 @@ from chainrule.sklearn.fit_tasks import CallbackSupport, FitTasks, with_callback
 from chainrule.sklearn.fitting import target_table
 from chainrule.sklearn.importances import importances
 from chainrule.sklearn.rows import Rows, row_weights
-from chainrule.sklearn.table_columns import checked_table, plain_targets
+from chainrule.sklearn.table_columns import checked_table, plain_targets, target_names
 from chainrule.sklearn.tabular_files import SavedEstimator
 from chainrule.tables.description import TableDescription
 from chainrule.tables.frames import is_frame
@@ -108,6 +108,7 @@ class TabularEstimator(CallbackSupport, SavedEstimator, ABC):
         except DivergenceError as error:
             raise ValueError(f"the training did not end in finite numbers: {error}") from error
         self._has_learnt(model, targets)
+        self._target_names = target_names(data[1])
         self.n_iter_ = budget.epochs
         self._measured: Examples | None = examples if held is None else Examples(*held)
         self._were_held = held is not None
@@ -184,8 +185,8 @@ class TabularEstimator(CallbackSupport, SavedEstimator, ABC):
         """Return what is to be known of targets, with `encode`."""
 
     @abstractmethod
-    def _target(self, name: str | None = None) -> Target:
-        """Return what is predicted; `name` is that of its column."""
+    def _target(self) -> Target:
+        """Return what is predicted, without the names of the columns."""
 
     @abstractmethod
     def _restored(self, target: Target) -> Any:

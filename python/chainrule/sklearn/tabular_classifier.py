@@ -219,11 +219,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
             return OutputLabels.of(y)
         return Labels(y, None, as_numbers=y.ndim == 1)
 
-    def _target(self, name: str | None = None) -> Target:
+    def _target(self) -> Target:
         known = self.classes_
         if isinstance(known, list):
-            return Target(name, tuple(tuple(each.tolist()) for each in known))
-        return Target(name, tuple(known.tolist()), self._targets.several)
+            return Target(labels=tuple(tuple(each.tolist()) for each in known))
+        return Target(labels=tuple(known.tolist()), several=self._targets.several)
 
     def _restored(self, target: Target) -> AnyLabels:
         if target.labels is None:

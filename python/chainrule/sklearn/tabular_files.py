@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +24,14 @@ T = TypeVar("T", bound="SavedEstimator")
 class SavedEstimator(BaseEstimator):
     """The part of `TabularEstimator` that model files keep."""
 
-    def save(self, path: str | os.PathLike[str], *, target_name: str | None = None) -> None:
+    _target_names: tuple[str, ...] = ()
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        target_name: str | Sequence[str] | None = None,
+    ) -> None:
         """Write a model file that has all that new tables need: networks, columns and categories.
 
         Parameters
@@ -30,13 +39,15 @@ class SavedEstimator(BaseEstimator):
         path : str or path
             Customarily ending in ``.safetensors``. ``chainrule predict`` and its other commands
             read it, and `chainrule.load` the network alone, whose attribute `table` has the rest.
-        target_name : str, optional
-            What the target is called, such as the column that it was.
+        target_name : str or sequence of str, optional
+            What the target is called, such as the column that it was, or each of several targets
+            in their order, by which ``chainrule evaluate`` finds their columns. Default: the names
+            that `y` had as a column or table of pandas, polars or pyarrow.
 
         Raises
         ------
         ValueError
-            If a label is neither text nor a number.
+            If a label is neither text nor a number, or the names are not one for each target.
 
         Notes
         -----
@@ -45,13 +56,22 @@ class SavedEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         given = self.get_params(deep=False)
-        SavedModel(
+        saved = SavedModel(
             self.model_,
-            self._target(target_name),
+            self._target(),
             type(self).__name__,
             {name: given[name] for name in given if _is_plain(given[name])},
             self.feature_importances_.tolist(),
-        ).save(path)
+        )
+        name: Any = self._target_names if target_name is None else target_name
+        if not isinstance(name, str):
+            name = tuple(name)
+            if name and len(name) != saved.target_columns:
+                raise ValueError(
+                    f"target_name has {len(name)} names, {name}, for {saved.target_columns} targets"
+                )
+            name = name if len(name) > 1 else next(iter(name), None)
+        replace(saved, target=replace(saved.target, name=name)).save(path)
 
     @classmethod
     def load(cls: type[T], path: str | os.PathLike[str]) -> T:
@@ -87,6 +107,7 @@ class SavedEstimator(BaseEstimator):
         estimator.n_iter_ = BUDGETS[estimator.get_params()["budget"]].epochs
         estimator.feature_importances_ = np.array(saved.importances, dtype=np.float64)
         estimator._measured = None
+        estimator._target_names = saved.target.names
         return estimator
 
 

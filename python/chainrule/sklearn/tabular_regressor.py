@@ -183,12 +183,16 @@ n_outputs_
         if table.dtype.kind in "mM":
             raise ValueError(f"y must be numbers, got dates, such as {table.ravel()[0]}")
         try:
-            return table.astype(np.float64)
+            numbers = table.astype(np.float64)
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"y must be numbers, got {table.ravel().tolist()[0]!r}; TabularClassifier takes "
                 "labels that are text"
             ) from error
+        large = np.abs(numbers) > np.finfo(np.float32).max
+        if large.any():
+            raise ValueError(f"y has {numbers[large][0]:g}, too large for float32; scale it")
+        return numbers
 
     def _targets_of(self, y: NDArray[Any]) -> _Numbers:
         self._fitted_quantiles: tuple[float, ...] = ()
@@ -201,8 +205,8 @@ n_outputs_
             self._fitted_quantiles = tuple(given)
         return _Numbers()
 
-    def _target(self, name: str | None = None) -> Target:
-        return Target(name, quantiles=self._fitted_quantiles)
+    def _target(self) -> Target:
+        return Target(quantiles=self._fitted_quantiles)
 
     def _restored(self, target: Target) -> _Numbers:
         if target.labels is not None:

@@ -21,6 +21,7 @@ from chainrule.tables.values import Values, as_text, of_objects
 
 __all__ = ["CsvFile", "ParquetFile", "TableFile"]
 
+_INDEX = re.compile(r"__index_level_\d+__")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
 
 
@@ -159,7 +160,7 @@ class CsvFile(TableFile):
 
 
 class ParquetFile(TableFile):
-    """A Parquet file, which pyarrow reads.
+    """A Parquet file, which pyarrow reads, without an index that pandas wrote as a column.
 
     Parameters
     ----------
@@ -185,9 +186,10 @@ class ParquetFile(TableFile):
                 'Parquet files are read by pyarrow: pip install pyarrow "chainrule[tables]"'
             ) from error
         try:
-            self._table: Any = parquet.read_table(file)
+            table: Any = parquet.read_table(file)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataFileError(f"{file}: no Parquet file, or a damaged one: {error}") from error
+        self._table = table.select([n for n in table.column_names if not _INDEX.fullmatch(n)])
         self.path, self.names = str(path), tuple(self._table.column_names)
         self.rows, self.columns = self._table.num_rows, self._table.num_columns
 

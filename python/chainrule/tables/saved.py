@@ -67,10 +67,25 @@ class SavedModel:
         net = copy.deepcopy(self.model.networks[0])
         net.optimizer = None  # without its memory
         net.history = self.model.histories[0]
-        net.target_name = self.target.name
+        net.target_name = self.target.name if isinstance(self.target.name, str) else None
         net.class_names = self._class_names(net)
         net.table = record
         net.save(path)
+
+    @property
+    def target_columns(self) -> int:
+        """How many columns of a table the targets are."""
+        target = self.target
+        if target.several or target.has_outputs:
+            return len(target.labels or ())
+        one = target.labels is not None or target.quantiles
+        return 1 if one else int(self.model.networks[0].outputs)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """What the columns of targets are called; nothing where not each has a name."""
+        names = self.target.names
+        return names if len(names) == self.target_columns else ()
 
     def _class_names(self, net: Any) -> Any:
         """Return the labels as a network has them: text, of several outputs by name."""
@@ -121,9 +136,11 @@ class SavedModel:
             if found != wanted:
                 raise ValueError(f"{found} outputs for {wanted} labels or quantiles")
             importances = [float(each) for each in record["importances"]]
-            return cls(
-                model, target, str(record["estimator"]), dict(record["parameters"]), importances
-            )
+            told = str(record["estimator"]), dict(record["parameters"])
+            saved = cls(model, target, *told, importances)
+            if isinstance(target.name, tuple) and len(target.name) != saved.target_columns:
+                raise ValueError(f"{saved.target_columns} targets with the names {target.name}")
+            return saved
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{name}: what it says of the table does not fit: {error}"

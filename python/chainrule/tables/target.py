@@ -15,12 +15,12 @@ __all__ = ["Target"]
 
 @dataclass(frozen=True)
 class Target:
-    """A target, and how the outputs of a `TableModel` are its predictions.
+    """A target or several, and how the outputs of a `TableModel` are their predictions.
 
     Attributes
     ----------
-    name : str or None
-        What its column is called.
+    name : str, tuple of str or None
+        What its column is called, or the columns of several, which may have one name together.
     labels : tuple or None
         Of a classifier the labels, one for each of the model's columns; of several outputs a tuple
         of the labels of each; None of numbers.
@@ -37,10 +37,17 @@ class Target:
     array([[2., 3.]])
     """
 
-    name: str | None = None
+    name: str | tuple[str, ...] | None = None
     labels: tuple[Any, ...] | None = None
     several: bool = False
     quantiles: tuple[float, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that there are."""
+        if self.name is None:
+            return ()
+        return (self.name,) if isinstance(self.name, str) else self.name
 
     @property
     def has_outputs(self) -> bool:
@@ -84,7 +91,7 @@ class Target:
         """Return this as what JSON can hold; ValueError if a label is neither text nor a number."""
         labels = None if self.labels is None else [*map(_plain, self.labels)]
         return {
-            "name": self.name,
+            "name": list(self.name) if isinstance(self.name, tuple) else self.name,
             "labels": labels,
             "several": self.several,
             "quantiles": list(self.quantiles),
@@ -95,7 +102,9 @@ class Target:
         """Return the target that `to_config` gave."""
         labels = None if config["labels"] is None else tuple(map(_of_config, config["labels"]))
         quantiles = tuple(map(float, config["quantiles"]))
-        target = cls(config["name"], labels, bool(config["several"]), quantiles)
+        name = config["name"]
+        name = tuple(map(str, name)) if isinstance(name, list) else name
+        target = cls(name, labels, bool(config["several"]), quantiles)
         nested = [isinstance(label, tuple) for label in labels or ()]
         if any(nested) and (target.several or not all(nested)):
             raise ValueError("labels of several outputs stand beside others")

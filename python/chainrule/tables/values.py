@@ -143,6 +143,13 @@ def _check_finite(numbers: NDArray[np.float64], name: str) -> None:
             f"column {name} has an infinite value ({numbers[row]}, row {row}); Input X contains "
             "infinity: expected numbers, or NaN where they are missing"
         )
+    large = np.abs(numbers) > np.finfo(np.float32).max
+    if large.any():
+        row = int(np.flatnonzero(large)[0])
+        raise ValueError(
+            f"column {name} has {numbers[row]:g} in row {row}, too large for float32; scale it, or "
+            "take its logarithm"
+        )
 
 
 def _filled(missing: NDArray[np.bool_], present: NDArray[np.float64]) -> NDArray[np.float64]:
