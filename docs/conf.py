@@ -4,6 +4,7 @@
 import gc
 import sys
 from pathlib import Path
+from typing import Any
 
 import chainrule
 
@@ -113,8 +114,20 @@ def shorten_contents(_app: object, page: nodes.document) -> None:
                 member["no-contents-entry"] = True
 
 
+def show_own_branch(
+    _app: object, _page: str, _template: str, context: dict[str, Any], _doctree: object
+) -> None:
+    """Navigate from each page to its own branch and to where the others begin.
+
+    With all entries in each of 300 pages, the navigation took a third of the time of a build.
+    """
+    toctree = context["toctree"]
+    context["toctree"] = lambda **options: toctree(**(options | {"collapse": True}))
+
+
 def setup(app: Sphinx) -> None:
     """Have Doxygen read the headers before Breathe asks for them."""
     write_xml(DOCS.parent / "cpp" / "include", BUILD / "doxygen")
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("doctree-read", shorten_contents, priority=400)  # before contents are collected
+    app.connect("html-page-context", show_own_branch, priority=400)  # before the theme asks for it

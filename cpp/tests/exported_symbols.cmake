@@ -75,6 +75,9 @@ string(REGEX MATCHALL "[tT] _ZNK?9chainrule[1-9][^\n]+" _lines "${_listing}")
 if(NOT _lines)
   message(SEND_ERROR "${LIBRARY} has no symbols: was it stripped?")
 endif()
+# Looking for each symbol's name in the text of all headers would take long.
+string(REGEX MATCHALL "(class|struct) [A-Za-z_0-9]+ (final )?(: [a-z]+ [A-Za-z]+ )?{" _classes "${_text}")
+list(TRANSFORM _classes REPLACE "^(class|struct) ([A-Za-z_0-9]+) .*" "\\2")
 foreach(_line IN LISTS _lines)
   string(SUBSTRING "${_line}" 2 -1 _symbol)
   if(_symbol IN_LIST _exported OR _symbol MATCHES "5State")
@@ -86,11 +89,14 @@ foreach(_line IN LISTS _lines)
   string(SUBSTRING "${CMAKE_MATCH_2}" ${CMAKE_MATCH_1} -1 _rest)
   set(_public OFF)
   if(_rest MATCHES "^[EI]")
-    if(_text MATCHES "[ *&]${_name}\\(" AND NOT _text MATCHES "inline [^(]*${_name}\\("
+    string(FIND "${_text}" "${_name}(" _place)
+    if(NOT _place EQUAL -1
+       AND _text MATCHES "[ *&]${_name}\\("
+       AND NOT _text MATCHES "inline [^(]*${_name}\\("
        AND NOT _text MATCHES "(class|struct) (CHAINRULE_[A-Z]+ )?${_name}[ ;<]")
       set(_public ON)
     endif()
-  elseif(_text MATCHES "(class|struct) ${_name} (final )?(: [a-z]+ [A-Za-z]+ )?{" AND _rest MATCHES "^([1-9][0-9]?)(.+)")
+  elseif(_name IN_LIST _classes AND _rest MATCHES "^([1-9][0-9]?)(.+)")
     string(SUBSTRING "${CMAKE_MATCH_2}" 0 ${CMAKE_MATCH_1} _member)
     if(NOT _text MATCHES "[ *&]${_member}\\([^;{]*{")
       set(_public ON)

@@ -31,7 +31,7 @@ constexpr int kTeams[] = {2, 3, 7};
 
 template <class T>
 void check_threads() {
-  const DataSet data(203, 37, 5);
+  const DataSet data(107, 37, 5);
   REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(odd_layers(), 37)), 32) >=
           7);
   for (const Optimizer& rule : optimizers()) {
@@ -41,7 +41,7 @@ void check_threads() {
     const Snapshot<T> untrained(single);
     const Snapshot<T> expected = after_epochs(single, data, cross_entropy(), rule, 3, options(32));
     CHECK_FALSE(expected == untrained);
-    CHECK(expected.steps == 21);
+    CHECK(expected.steps == 12);
     CHECK(expected.epochs == 3);
     for (const int threads : kTeams) {
       CAPTURE(threads);
