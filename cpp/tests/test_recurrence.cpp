@@ -14,6 +14,7 @@
 #include "chainrule/recurrent_layers.hpp"
 #include "matrices.hpp"
 #include "networks.hpp"
+#include "plain_products.hpp"
 
 namespace {
 
@@ -41,48 +42,11 @@ struct Sizes {
 };
 
 template <class T>
-using Numbers = std::vector<T>;
-
-template <class T>
 Numbers<T> drawn(int64_t size, uint64_t seed) {
   Draws draws(seed);
   Numbers<T> values;
   for (int64_t i = 0; i < size; ++i) values.push_back(static_cast<T>(draws.uniform(-1, 1)));
   return values;
-}
-
-/// sums(j) = start(j) + sum over i of x(i) w(i, j)
-template <class T>
-Numbers<T> product(Numbers<T> sums, const T* x, const Numbers<T>& w, int64_t terms) {
-  const size_t columns = sums.size();
-  for (size_t j = 0; j < columns; ++j) {
-    T sum = sums[j];
-    const T* column = w.data() + j;
-    for (int64_t i = 0; i < terms; ++i, column += columns) sum = std::fma(x[i], *column, sum);
-    sums[j] = sum;
-  }
-  return sums;
-}
-
-/// sum over j of d(j) w(i, j)
-template <class T>
-T transposed(const Numbers<T>& d, const Numbers<T>& w, int64_t i) {
-  const size_t columns = d.size();
-  const T *left = d.data(), *right = w.data() + static_cast<size_t>(i) * columns;
-  T sum = 0;
-  for (size_t j = 0; j < columns; ++j) sum = std::fma(left[j], right[j], sum);
-  return sum;
-}
-
-/// sums(i, j) += x(i) d(j)
-template <class T>
-void add_outer(Numbers<T>& sums, const T* x, const Numbers<T>& d) {
-  T* sum = sums.data();
-  for (T* const end = sum + sums.size(); sum != end; ++x)
-    for (const T right : d) {
-      *sum = std::fma(*x, right, *sum);
-      ++sum;
-    }
 }
 
 /// What one row and step keeps.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.nodes import NetworkNode
+from chainrule.interop.parts import taken
 from chainrule.interop.tensor import Tensor
 from chainrule.interop.windows import (
     DEPTHWISE,
@@ -174,7 +175,7 @@ def _layers(
     biases = [None] * groups if bias is None else np.split(bias, groups)
     made = []
     for i, arrays in enumerate(zip(np.split(weight, groups, -1), biases, strict=True)):
-        part = assembly.take(x, len(x.shape) - 1, np.arange(i * size, (i + 1) * size))
+        part = taken(assembly, x, len(x.shape) - 1, np.arange(i * size, (i + 1) * size))
         made.append(_layer(assembly, kind, windows, padding, *arrays, part))
     return assembly.layer(Concatenate(), {}, *made)
 
