@@ -31,8 +31,10 @@ constexpr int64_t kLineBytes = 64;
 
 // In front of the loop over the terms of full tiles of floats: four in one round. With one a
 // processor waits for its own instructions, and a tile of AVX2 reaches two thirds to three quarters
-// of the multiply-adds.
-#ifdef __clang__
+// of the multiply-adds. The portable kernels are to be small.
+#ifdef CHAINRULE_ISA_PORTABLE
+#define CHAINRULE_UNROLL
+#elif defined(__clang__)
 #define CHAINRULE_UNROLL _Pragma("unroll 4")
 #else
 #define CHAINRULE_UNROLL _Pragma("GCC unroll 4")
