@@ -95,7 +95,10 @@ CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_ro
     a += a_term;
     b += b_term;
   };
-  if constexpr (sizeof(T) == sizeof(float) && MR == kTileRows && NV == kPanelVectors) {
+  // Terms of a full tile of AVX-512 hide the loop, where no prefetch comes with each.
+  constexpr bool hides_loop = kVectorBytes == 64 && sizeof(A) == sizeof(NoPrefetch);
+  if constexpr (sizeof(T) == sizeof(float) && MR == kTileRows && NV == kPanelVectors &&
+                !hides_loop) {
     CHAINRULE_UNROLL
     for (int64_t k = 0; k < terms; ++k) add_next();
   } else {
