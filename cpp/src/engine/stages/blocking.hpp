@@ -72,13 +72,14 @@ struct Blocking {
     const std::int64_t even = std::max(kShortChunk, inputs * panels_a_thread / 4);
     return {equal_parts(inputs, cache_sizes().l2 / bytes / 2, 1),
             equal_parts(inputs, std::min(chunk, even), kShortChunk),
-            equal_parts(batch, cache_sizes().l1 / kGradientRowBytes, 1),
+            equal_parts(batch, cache_sizes().l1 / kGradientRowBytes, kTermsInRound),
             equal_parts(inputs, chunk, kShortChunk),
             equal_parts(units, kCacheWays * panel, panel),
             group};
   }
 
-  static constexpr std::int64_t kShortChunk = 48;  // whole tiles on every instruction set
+  static constexpr std::int64_t kShortChunk = 48;   // whole tiles on every instruction set
+  static constexpr std::int64_t kTermsInRound = 4;  // of kernels/multiply.hpp's loops
   static constexpr std::int64_t kGroupBytes = 256;
   static constexpr std::int64_t kGradientRowBytes = 768;  // lines of x and dy, and room for more
   static constexpr std::int64_t kCacheWays = 8;
