@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from chainrule.graph.nodes import Node, Operation
 from chainrule.graph.sums import DOT
 
-__all__ = ["SAME", "Nodes", "dots", "elementwise", "interleaved", "label", "shaped", "taken"]
-__all__ += ["used_apart"]
+__all__ = [
+    "SAME",
+    "Nodes",
+    "dots",
+    "elementwise",
+    "interleaved",
+    "label",
+    "shaped",
+    "taken",
+    "used_apart",
+]
 
 Nodes = NDArray[Any]  # of Node, in the shape of a row
 

@@ -15,8 +15,7 @@ from chainrule.interop.tensor import Tensor
 from chainrule.interop.windows import cropped
 from chainrule.layers import CategoryEncoding, Embedding, Take
 
-__all__ = ["add_embedding", "add_encoding", "columns_of_input", "indexed", "part_of"]
-__all__ += ["taken"]
+__all__ = ["add_embedding", "add_encoding", "columns_of_input", "indexed", "part_of", "taken"]
 
 Array = NDArray[Any]
 
