@@ -54,8 +54,17 @@ struct SlotVectors {
   }
 };
 
-/// weight, gradient and slots: f.size neighbouring entries of one parameter.
-template <class Options, class T, int kept>
+/// Whether the rule is given the gradients as they are, and nothing is prefetched.
+template <class T>
+CHAINRULE_INLINE bool takes_gradients_as_they_are(const GradientRule<T>& rule,
+                                                  const UpdateArgs<T>& f) {
+  return rule.clip_value == T(0) && rule.factor == T(1) && f.l1 == T(0) && f.l2 == T(0) &&
+         f.prefetch_size == 0;
+}
+
+/// weight, gradient and slots: f.size neighbouring entries of one parameter. `plain` is what
+/// takes_gradients_as_they_are says: to ask for each vector takes longer than an update by sgd.
+template <class Options, class T, int kept, bool plain>
 void update_entries(const UpdateRule<T>& rule, const UpdateArgs<T>& args) {
   // Copies, which no store can change.
   const UpdateArgs<T> f = args;
@@ -68,8 +77,11 @@ void update_entries(const UpdateRule<T>& rule, const UpdateArgs<T>& args) {
       slots.load_from(f, i);
       store(f.weight + i, optimizer.step(w, optimizer.direction(w, slots.list), f.scale));
     } else {
-      const Vec<T> g = clipped(gradient, penalized(w, load(f.gradient + i), f.l1, f.l2));
-      if (i < f.prefetch_size) prefetch_entries(f, kept, i);
+      Vec<T> g = load(f.gradient + i);
+      if constexpr (!plain) {
+        g = clipped(gradient, penalized(w, g, f.l1, f.l2));
+        if (i < f.prefetch_size) prefetch_entries(f, kept, i);
+      }
       slots.load_from(f, i);
       store(f.weight + i, optimizer.step(w, g, slots.list));
       slots.store_to(f, i);
@@ -94,8 +106,14 @@ CHAINRULE_INLINE void with_kind(const UpdateRule<T>& rule, const UpdateArgs<T>& 
 
 template <class T>
 void update(const UpdateRule<T>& rule, const UpdateArgs<T>& f) {
-  const auto update_by = [&]<class Options, int kept>()
-                             CHAINRULE_LAMBDA { update_entries<Options, T, kept>(rule, f); };
+  const auto update_by = [&]<class Options, int kept>() CHAINRULE_LAMBDA {
+    constexpr bool has_plain = !Options::row.needs_whole_gradient;
+    if (has_plain && takes_gradients_as_they_are(rule.gradient, f)) {
+      update_entries<Options, T, kept, has_plain>(rule, f);
+    } else {
+      update_entries<Options, T, kept, false>(rule, f);
+    }
+  };
   with_kind(rule, f, update_by, chainrule::Optimizers());
 }
 
