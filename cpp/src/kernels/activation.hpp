@@ -15,8 +15,10 @@ namespace {
 
 using namespace chainrule::kernels;
 
+// Both copy their arguments, which no store can change then.
 template <class T, class A>
-void apply_rows(const ActivationArgs<T>& f, A activation, const T* z, T* y) {
+void apply_rows(const ActivationArgs<T>& args, A activation, const T* z, T* y) {
+  const ActivationArgs<T> f = args;
   for (int64_t i = 0; i < f.rows; ++i) {
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
       store(y + i * f.stride + j, activation.apply(load(z + i * f.stride + j)));
@@ -25,8 +27,9 @@ void apply_rows(const ActivationArgs<T>& f, A activation, const T* z, T* y) {
 }
 
 template <class T, class A>
-void derivative_rows(const ActivationArgs<T>& f, A activation, const T* z, const T* y, const T* dy,
-                     T* dz) {
+void derivative_rows(const ActivationArgs<T>& args, A activation, const T* z, const T* y,
+                     const T* dy, T* dz) {
+  const ActivationArgs<T> f = args;
   for (int64_t i = 0; i < f.rows; ++i) {
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
       const int64_t at = i * f.stride + j;

@@ -140,7 +140,7 @@ CHAINRULE_INLINE T entry_of(const ByteTable<T>& x, int64_t at) {
 /// lie in x from `at` on at a stride of `step`; `rows` are the other operand's rows for them.
 template <class T, class X, int P, int NV>
 CHAINRULE_INLINE void add_masked(Vec<T> (&s)[P][NV], uint64_t mask, const X& x, int64_t at,
-                                 int64_t step, const PanelRows<T>& rows) {
+                                 int64_t step, const PanelRows<T, P>& rows) {
   for (; mask; mask &= mask - 1) {
     const int i = __builtin_ctzll(mask);
     add_entry(s, entry_of(x, at + i * step), i, rows);
@@ -166,7 +166,7 @@ void masked_forward_panels(const MaskedForwardArgs<T, X>& f, int64_t panel) {
       for (int64_t w = begin; w < end; ++w) {
         const int64_t first = w * kBitsPerWord;
         add_masked(s, mask[w], f.x, i * f.x.stride + first, 1,
-                   PanelRows<T>{weight + first * width, f.shape.panel * f.shape.rows, width});
+                   PanelRows<T, P>(weight + first * width, f.shape.panel * f.shape.rows, width));
       }
       store_sums(s, y, f.shape.panel);
     }
@@ -192,7 +192,7 @@ void masked_gradient_panels(const MaskedGradientArgs<T, X>& f, int64_t panel) {
       const int64_t first = w * kBitsPerWord;
       prefetch(f.cursor, kTermsOfWord);
       add_masked(s, mask[w], f.x, first * f.x.stride + j, f.x.stride,
-                 PanelRows<T>{dy + first * f.dy_stride, f.shape.panel, f.dy_stride});
+                 PanelRows<T, P>(dy + first * f.dy_stride, kPanelColumns<T>, f.dy_stride));
     }
     store_sums(s, g + (j - f.input_begin) * width, f.g_stride);
   }

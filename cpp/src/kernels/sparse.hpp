@@ -21,16 +21,15 @@ constexpr int kSparsePanels = 4;
 constexpr int kSparsePanels = 1;
 #endif
 
-/// Rows `first` and on of one or more panels of the same width, one panel's memory behind the
-/// other's.
-template <class T>
+/// Rows of P panels of the same width, from the first row that is wanted. Each panel has a pointer
+/// of its own, so that one product finds a row in all of them.
+template <class T, int P>
 struct PanelRows {
-  const T* first;
-  int64_t panel_stride;
+  const T* first[P];
   int64_t width;
 
-  CHAINRULE_INLINE const T* at(int64_t row, int panel) const {
-    return first + panel * panel_stride + row * width;
+  CHAINRULE_INLINE PanelRows(const T* rows, int64_t panel_stride, int64_t width_) : width(width_) {
+    for (int p = 0; p < P; ++p) first[p] = rows + p * panel_stride;
   }
 };
 
@@ -53,24 +52,25 @@ CHAINRULE_INLINE void store_sums(const Vec<T> (&s)[P][NV], T* rows, int64_t row_
 
 template <class T, int P, int NV>
 CHAINRULE_INLINE void add_entry(Vec<T> (&s)[P][NV], T value, int64_t column,
-                                const PanelRows<T>& weight) {
+                                const PanelRows<T, P>& weight) {
   const Vec<T> x = broadcast(value);
+  const int64_t row = column * weight.width;
   for (int p = 0; p < P; ++p) {
-    const T* row = weight.at(column, p);
-    for (int v = 0; v < NV; ++v) s[p][v] = fma(x, load(row + v * kLanes<T>), s[p][v]);
+    const T* const w = weight.first[p] + row;
+    for (int v = 0; v < NV; ++v) s[p][v] = fma(x, load(w + v * kLanes<T>), s[p][v]);
   }
 }
 
 /// The entries of one row from `at` on whose columns come before `end`; returns where they end.
 template <class T, bool ExceedsL2, int P, int NV>
 CHAINRULE_INLINE int64_t add_entries(Vec<T> (&s)[P][NV], const SparseRows<T>& x, int64_t at,
-                                     int64_t end, const PanelRows<T>& weight) {
+                                     int64_t end, const PanelRows<T, P>& weight) {
   for (; x.columns[at] < end; ++at) {
     if constexpr (ExceedsL2) {
       // Prefetching out of range is harmless; forming the pointer is undefined behaviour.
       const auto row = uint64_t(uint32_t(x.columns[at + kPrefetchDistance]));
       for (int p = 0; p < P; ++p) {
-        const uint64_t place = uint64_t(weight.at(0, p)) + row * uint64_t(weight.width) * sizeof(T);
+        const uint64_t place = uint64_t(weight.first[p]) + row * uint64_t(weight.width) * sizeof(T);
         for (uint64_t b = 0; b < NV * kVectorBytes; b += kLineBytes)
           __builtin_prefetch(reinterpret_cast<const char*>(place + b), 0, 2);
       }
@@ -86,8 +86,8 @@ CHAINRULE_INLINE int64_t add_entries(Vec<T> (&s)[P][NV], const SparseRows<T>& x,
 template <class T, bool ExceedsL2, int P, int NV>
 void sparse_forward_panels(const SparseForwardArgs<T>& f, int64_t panel) {
   const int64_t column = panel * f.shape.panel;
-  const PanelRows<T> weight{f.weight + column * f.shape.rows, f.shape.panel * f.shape.rows,
-                            NV * kLanes<T>};
+  const PanelRows<T, P> weight(f.weight + column * f.shape.rows, f.shape.panel * f.shape.rows,
+                               NV * kLanes<T>);
   in_blocks(f.shape.rows, f.block, [&](int64_t begin, int64_t end) {
     for (int64_t i = f.row_begin; i < f.row_end; ++i) {
       T* y = f.y + i * f.y_stride + column;
@@ -111,7 +111,7 @@ void sparse_gradient_panels(const SparseGradientArgs<T>& f, int64_t panel) {
   for (int64_t j = f.input_begin; j < f.input_end; ++j) {
     prefetch(f.cursor, f.x.column_offsets[j + 1] - f.x.column_offsets[j]);
     Vec<T> s[P][NV] = {};
-    const PanelRows<T> rows{dy, f.shape.panel, f.dy_stride};
+    const PanelRows<T, P> rows(dy, kPanelColumns<T>, f.dy_stride);
     for (int32_t at = f.x.column_offsets[j]; at < f.x.column_offsets[j + 1]; ++at)
       add_entry(s, f.x.values[at], f.x.rows[at], rows);
     store_sums(s, g + (j - f.input_begin) * width, f.g_stride);
