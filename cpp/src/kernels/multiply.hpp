@@ -175,7 +175,7 @@ struct OverPanels {
     for (; column + kPanelColumns<T> <= column_end; column += kPanelColumns<T>)
       add_panel(first_row + row, column, kPanelColumns<T>, kPanelColumns<T>, s);
     if (column < column_end)
-      add_panel(first_row + row, column, panel_width(shape, column / shape.panel),
+      add_panel(first_row + row, column, panel_width(shape, shape.panel_of(column)),
                 column_end - column, s);
   }
 
@@ -293,7 +293,7 @@ void input_gradient(const InputGradientArgs<T>& f) {
       const auto scratch = [&](int64_t row) { return f.scratch + (row - first) * inputs; };
       in_blocks(f.shape.columns, f.block, [&](int64_t begin, int64_t end) {
         for (int64_t row = first; row < last; row += batch.panel) {
-          const int64_t width = panel_width(batch, row / batch.panel);
+          const int64_t width = panel_width(batch, batch.panel_of(row));
           const OverPanels<T> source{
               f.shape, f.weight, input, begin, end, f.dy_panels + row * batch.rows, width};
           const Start<T> start{begin > 0 ? scratch(row) : nullptr, width};
@@ -301,7 +301,7 @@ void input_gradient(const InputGradientArgs<T>& f) {
         }
       });
       for (int64_t row = first; row < last; row += batch.panel) {
-        const int64_t width = panel_width(batch, row / batch.panel);
+        const int64_t width = panel_width(batch, batch.panel_of(row));
         const int64_t present = last - row < width ? last - row : width;
         const int64_t at = row * f.dx_stride + input;
         transpose(scratch(row), width, inputs, present, f.dx + at, f.dx_stride);
@@ -317,7 +317,7 @@ template <class T>
 void pack_transposed(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels) {
   const PanelShape batch{columns, rows, kPanelColumns<T>, kRowAlignment<T>};
   for (int64_t first = 0; first < rows; first += batch.panel) {
-    const int64_t width = panel_width(batch, first / batch.panel);
+    const int64_t width = panel_width(batch, batch.panel_of(first));
     const int64_t present = rows - first < width ? rows - first : width;
     T* panel = panels + first * columns;
     transpose(x + first * stride, stride, present, columns, panel, width);

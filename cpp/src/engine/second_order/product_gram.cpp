@@ -278,7 +278,7 @@ void ProductGram::put(const PairBlock& block, SymmetricMatrix& jj, Vector& je) c
       for (std::int64_t c = 0; c < columns_a; ++c) {
         for (std::int64_t d = symmetric ? c : 0; d < columns_b;) {
           // A run of columns that lie in one panel.
-          const std::int64_t panel = column / shape.panel;
+          const std::int64_t panel = shape.panel_of(column);
           const std::int64_t within = column - panel * shape.panel;
           const std::int64_t count = std::min(shape.panel - within, columns_b - d);
           const double* const from = sums + shape.offset(panel) + row * shape.width(panel) + within;
