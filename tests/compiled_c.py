@@ -28,18 +28,41 @@ def build(compiler, target, *arguments):
     return target
 
 
+def link(target, *arguments):
+    """Link by the first compiler, whose linker the other would take as well."""
+    return build(COMPILERS[0], target, *arguments, "-lm")
+
+
+# Optimisation finds GCC more to warn of. Checked code, and the tests themselves, run for a moment.
+LEVELS = {"gcc": "-O2"}
+
+# {(compiler, flags, name, folder): (texts, object)}
+_compiled = {}
+
+
+def compiled(compiler, folder, name, *flags):
+    """Return the object of NAME.c, which is compiled once for flags and the texts in its folder."""
+    texts = [path.read_text() for path in sorted(folder.glob("*.[ch]"))]
+    known, target = _compiled.get((compiler, flags, name, folder), (None, None))
+    if known != texts:
+        target = folder / f"{name}_{compiler}{'_checked' * bool(flags)}.o"
+        level = "-O0" if flags or name.endswith("_test") else LEVELS.get(compiler, "-O1")
+        build(compiler, target, level, "-fPIC", *flags, "-c", folder / f"{name}.c")
+        _compiled[compiler, flags, name, folder] = texts, target
+    return target
+
+
 def self_test(compiler, folder, name, *flags):
     """Compile and run NAME_test.c; return the finished process."""
-    program = folder / f"{name}_test_{compiler}"
-    build(compiler, program, "-O1", *flags, folder / f"{name}.c", folder / f"{name}_test.c", "-lm")
+    objects = [compiled(compiler, folder, each, *flags) for each in (name, f"{name}_test")]
+    program = link(folder / f"{name}_test_{compiler}", *objects)
     return subprocess.run([str(program)], capture_output=True, text=True)
 
 
 def load(compiler, folder, name):
     """Compile NAME.c to a shared library and return it."""
-    library = folder / f"{name}_{compiler}.so"
-    build(compiler, library, "-O2", "-shared", "-fPIC", folder / f"{name}.c", "-lm")
-    return ctypes.CDLL(str(library))
+    target = link(folder / f"{name}_{compiler}.so", "-shared", compiled(compiler, folder, name))
+    return ctypes.CDLL(str(target))
 
 
 def outputs(library, name, net, x, function="predict"):

@@ -15,6 +15,30 @@ ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "cpp/include/chainrule"
 CPP = sorted(path.name for path in HEADERS.glob("*.hpp"))
 
+
+def included_by(name):
+    """Return the headers of chainrule that a header includes, by itself and by others."""
+    text = (HEADERS / name).read_text()
+    direct = set(re.findall(r'^#include "chainrule/(.*\.hpp)"$', text, re.MULTILINE))
+    return direct.union(*map(included_by, direct))
+
+
+def chains():
+    """Return lists that hold each header once, where each header includes those before it."""
+    included = {name: included_by(name) for name in CPP}
+    size = {name: (len(names), name) for name, names in included.items()}
+    found = []
+    left = set(CPP)
+    while left:
+        chain, rest = [], left
+        while rest:
+            chain.append(max(rest, key=size.__getitem__))
+            left.discard(chain[-1])
+            rest = included[chain[-1]] & left
+        found.append(chain[::-1])
+    return found
+
+
 needs_gcc = pytest.mark.skipif(
     not (shutil.which("g++") and shutil.which("gcc")), reason="GCC is not installed"
 )
@@ -35,12 +59,16 @@ def test_the_umbrella_header_has_all_others():
 
 
 @needs_gcc
-@pytest.mark.parametrize("name", CPP)
-def test_each_header_stands_alone(name):
-    done = compiled(
-        f"#include <chainrule/{name}>\n", "-std=c++20", "-Wall", "-Wextra", "-Wshadow", "-Werror"
-    )
+@pytest.mark.parametrize("chain", chains(), ids="-".join)
+def test_each_header_stands_alone(chain):
+    """Those before a header are its own: they can give it nothing that it does not include."""
+    source = "".join(f"#include <chainrule/{name}>\n" for name in chain)
+    done = compiled(source, "-std=c++20", "-Wall", "-Wextra", "-Wshadow", "-Werror")
     assert done.returncode == 0, done.stderr
+
+
+def test_every_header_is_compiled_so():
+    assert sorted(name for chain in chains() for name in chain) == CPP
 
 
 @needs_gcc
