@@ -5,8 +5,6 @@ set(_kernel_options
     -fno-math-errno
     -fno-trapping-math
     -Wno-psabi
-    # The address sanitizer looks at each access anyway.
-    $<$<CONFIG:Debug>:-fno-sanitize=object-size>
     # Fuzzers are after the reader of model files; these units would take most of their build.
     $<$<BOOL:${CHAINRULE_BUILD_FUZZERS}>:-fno-sanitize=all>)
 
