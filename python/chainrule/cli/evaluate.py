@@ -48,9 +48,6 @@ def _of_table(options: argparse.Namespace, saved: SavedModel) -> int:
 def _tell(
     rows: int, results: dict[str, Any], class_names: Mapping[str, Sequence[str] | None]
 ) -> None:
-    """Print metrics; classes are called by what the names of their output's metrics begin with."""
+    """Print metrics, of outputs with classes those of each."""
     print(report.result_line(f"{rows} rows", results))
-    for prefix, names in class_names.items():
-        if f"{prefix}confusion_matrix" in results:
-            print(f"{prefix[:-1]}:\n" if prefix else "", end="")
-            print(report.confusion_text(results[f"{prefix}confusion_matrix"], names))
+    print("".join(f"{text}\n" for text in report.confusions(results, class_names)), end="")

@@ -47,6 +47,7 @@ of columns and classes. Ctrl-C or SIGTERM stops the training and still writes th
   chainrule train --data houses.csv --label price --loss huber --plot houses.png
   chainrule train --data kunden.csv --delimiter ';' --decimal , --drop id --class-weight balanced
   chainrule train --data homes.parquet --target price --report homes.html
+  chainrule train --data homes.csv --target price,rent --task regression
   zcat big.csv.gz | chainrule train --data - --early-stopping -o big.safetensors""",
     ),
     "evaluate": (

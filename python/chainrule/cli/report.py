@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,21 @@ def result_line(what: str, results: dict[str, Any]) -> str:
         if np.ndim(value) == 0:
             fields.append(f"{name} {format_value(float(value))}")
     return "  ".join(fields)
+
+
+def confusions(
+    results: Mapping[str, Any], class_names: Mapping[str, Sequence[str] | None]
+) -> list[str]:
+    """Return the confusion matrices among `results`.
+
+    Classes are called by what the names of their output's metrics begin with.
+    """
+    found = []
+    for prefix, names in class_names.items():
+        if f"{prefix}confusion_matrix" in results:
+            text = confusion_text(results[f"{prefix}confusion_matrix"], names)
+            found.append(f"{prefix[:-1]}:\n{text}" if prefix else text)
+    return found
 
 
 def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = None) -> str:
