@@ -78,7 +78,9 @@ class TabularRows:
         return replace(
             rows,
             y=_side_by_side([*map(np.searchsorted, known, rows.columns)]),
-            targets=tuple(replace(t, class_names=n) for t, n in zip(self.targets, names, strict=True)),
+            targets=tuple(
+                replace(t, class_names=n) for t, n in zip(self.targets, names, strict=True)
+            ),
         )
 
     def known(self, source: str) -> Known:
