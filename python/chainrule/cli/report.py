@@ -29,7 +29,7 @@ def measure(
 ) -> dict[str, Any]:
     """Return the loss and metrics."""
     assert net.loss is not None
-    names = _metrics(net.loss, net.outputs) if metrics is None else list(metrics)
+    names = usual_metrics(net.loss, net.outputs) if metrics is None else list(metrics)
     return net.evaluate(x, y, metrics=names, num_threads=threads)
 
 
@@ -72,7 +72,8 @@ def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = Non
     return "\n".join(lines)
 
 
-def _metrics(loss: Loss, outputs: int) -> list[str]:
+def usual_metrics(loss: Loss, outputs: int) -> list[str]:
+    """Return what is measured of a network unless metrics are chosen."""
     link = loss._core.link
     if link == "softmax" or (link == "sigmoid" and outputs == 1):
         return ["accuracy", "confusion_matrix"]
