@@ -22,6 +22,7 @@ from chainrule.cli.tables import TableOptions, is_table
 from chainrule.cli.tabular import TabularRows
 from chainrule.cli.train_outputs import next_command, output_files, stopped
 from chainrule.tables import SavedModel, TableDescription
+from chainrule.tables.network import BUDGETS
 
 _LOSSES = ("mse", "mae", "huber", "quantile")
 _KINDS = {
@@ -72,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
         names = [target.name for target in train.targets if target.name is not None]
         estimator.save(output, target_name=names or None)
     if any(history.interrupted for history in estimator.model_.histories):
-        done = f"after {len(estimator.history_.epochs)} of {estimator.n_iter_} epochs"
+        passed = sum(len(history.epochs) for history in estimator.model_.histories)
+        planned = estimator.n_iter_ * BUDGETS[estimator.budget].members
+        done = f"after {passed} of {planned} epochs"
         return stopped(came, done, output)
     if options.verbose:
         estimator.networks_[0].summary()
