@@ -157,3 +157,86 @@ def test_rows_without_labels_calibrate_each_output(capsys, tmp_path):
     assert main([*command, "--dtype", "int8"]) == 0
     assert "difference" in capsys.readouterr().out
     assert (tmp_path / "c" / "model.c").exists()
+
+
+def arrays(path="data.npz", **changed):
+    y = {"kind": KINDS, "size": X[:, 0], "both": X[:, 1] > 0}
+    given = {"x": X, **y, **changed}
+    np.savez(path, **{name: value for name, value in given.items() if value is not None})
+
+
+def figures(line):
+    words = line.split("  ")[1:]
+    return {name: float(value) for name, value in (word.split() for word in words)}
+
+
+def test_an_archive_has_the_labels_of_each_output(capsys):
+    net = trained()
+    arrays()
+    assert main(["evaluate", "model.safetensors", "--data", "data.npz"]) == 0
+    line, *rest = capsys.readouterr().out.splitlines()
+    assert line.startswith("40 rows  ")
+    found = figures(line)
+    z = {name: each.astype(np.float64) for name, each in net.predict(X).items()}
+    kinds = np.arange(40) % 3
+    logs = z["kind"] - np.log(np.exp(z["kind"]).sum(axis=1, keepdims=True))
+    wrong = z["size"][:, 0] - X[:, 0]
+    expected = {
+        "kind_loss": -logs[np.arange(40), kinds].mean(),
+        "kind_accuracy": (z["kind"].argmax(axis=1) == kinds).mean(),
+        "size_mae": np.abs(wrong).mean(),
+        "both_accuracy": ((z["both"][:, 0] > 0) == (X[:, 1] > 0)).mean(),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-3), name
+    assert rest[0] == "kind:"
+    assert rest[1].split()[-3:] == ["a", "b", "c,d"]
+    assert "both:" in rest
+    counts = [main(["evaluate", "model.safetensors", "--data", "data.npz", "--part", part])
+              for part in ("train", "test")]  # fmt: skip
+    assert counts == [0, 0]
+    assert [line[:8] for line in capsys.readouterr().out.splitlines() if " rows" in line] == [
+        "32 rows ", "8 rows  "
+    ]  # fmt: skip
+
+
+def test_an_archive_measures_small_weights_and_c(capsys):
+    trained()
+    arrays()
+    command = ["quantize", "model.safetensors", "--out", "small.safetensors", "--data", "data.npz"]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[1:-1]] == [
+        "loss", "kind_loss", "size_loss", "both_loss", "kind_accuracy", "both_accuracy",
+    ]  # fmt: skip
+    command = ["export-c", "model.safetensors", "--out", "c", "--data", "data.npz"]
+    assert main([*command, "--dtype", "int8"]) == 0
+    assert "kind_accuracy" in capsys.readouterr().out
+
+
+def test_an_archive_has_the_rows_of_each_input(capsys):
+    left, right = cr.Input(2, name="left"), cr.Input(1, name="right")
+    net = cr.Network([left, right], cr.Dense(1)(cr.Concatenate()([left, right])), seed=0)
+    x = {"left": X[:, :2], "right": X[:, 2:]}
+    net.fit(x, X[:, 0], loss="mse", **OPTIONS)
+    net.save("model.safetensors")
+    arrays(x=None, **x, y=X[:, 0])
+    assert main(["evaluate", "model.safetensors", "--data", "data.npz"]) == 0
+    found = figures(capsys.readouterr().out)
+    expected = np.mean((net.predict(x)[:, 0].astype(np.float64) - X[:, 0]) ** 2)
+    assert found["mse"] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "quantize", "export-c"])
+def test_archives_that_do_not_fit_are_refused(capsys, command):
+    trained()
+    given = [command, "model.safetensors", "--data", "data.npz"]
+    given += [] if command == "evaluate" else ["--out", "made"]
+    arrays(size=None)
+    assert "unknown array 'size'" in refused(capsys, *given)
+    arrays(both=np.ones(39))
+    assert "'both' has the shape (39,), 'x' (40, 3)" in refused(capsys, *given)
+    arrays(x=None)
+    assert "unknown array 'x'" in refused(capsys, *given)
+    arrays()
+    assert "--drop is for CSV files" in refused(capsys, *given, "--drop", "0")

@@ -19,7 +19,7 @@ from compiled_c import COMPILERS, needs_compiler, self_test  # noqa: E402
 from homes import refused  # noqa: E402
 
 import chainrule as cr  # noqa: E402
-from chainrule.cli import main  # noqa: E402
+from chainrule.cli import dataset, main  # noqa: E402
 from chainrule.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
 
 RANDOM = np.random.default_rng(4)
@@ -231,3 +231,98 @@ def test_measuring_needs_no_scikit_learn():
     code += "sys.exit(main(['evaluate', 'model', '--data', 'all.csv']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+TASK = ["--task", "classification"]
+
+
+def trained(capsys, data, targets, *options):
+    argv = ["train", "--data", data, "--target", targets, "--budget", "fast", "-o", "model"]
+    assert main([*argv, *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_several_are_trained(capsys):
+    """The files of the command line are those of the estimator on the same rows."""
+    cases = [
+        (TabularRegressor, NUMBERS, "target 'double': numbers from", []),
+        (TabularClassifier, CLASSES, "kind: 3 classes: a, b, c, old: 2 classes: 3, 7", TASK),
+        (TabularClassifier, LABELS, "0 to 1: 2 classes; --task regression for numbers", []),
+    ]
+    for estimator, y, said, options in cases:
+        table = pandas.concat([y.iloc[:, :1], X, y.iloc[:, 1:]], axis=1)
+        table.iloc[:160].to_csv("train.csv", index=False)
+        table.iloc[160:].to_csv("test.csv", index=False)
+        text = trained(capsys, "train.csv", ",".join(y), "--test-data", "test.csv", *options)
+        assert said in text
+        found = estimator.load("model")
+        if y is CLASSES:
+            y = y.astype({"old": str})
+        model = estimator(**QUICK).fit(X[:160], y[:160])
+        model.save("python")
+        assert main(["predict", "python", "test.csv"]) == 0
+        expected = capsys.readouterr().out
+        assert main(["predict", "model", "test.csv"]) == 0
+        assert capsys.readouterr().out == expected
+        assert cr.load("model").table["target"]["name"] == [*y]
+        np.testing.assert_array_equal(found.predict(X[160:]), model.predict(X[160:]))
+        line = next(each for each in text.splitlines() if each.startswith("test  "))
+        assert main(["evaluate", "model", "--data", "test.csv"]) == 0
+        assert line.removeprefix("test") in capsys.readouterr().out
+
+
+def test_several_are_split_as_they_are_measured(capsys):
+    table = pandas.concat([X, CLASSES], axis=1)
+    table["kind"] = table["kind"].where(np.arange(ROWS) % 9 > 0)
+    table.to_csv("all.csv", index=False)
+    text = trained(capsys, "all.csv", "old, kind", *TASK, "--class-weight", "balanced")
+    assert "23 rows without a target are left out" in text
+    assert "kind:\ntrue" in text
+    line = next(each for each in text.splitlines() if each.startswith("test  "))
+    last = text.splitlines()[-1]
+    assert last == "next: chainrule evaluate model --data all.csv --label 'old, kind' --part test"
+    assert main(["evaluate", "model", "--data", "all.csv", "--part", "test"]) == 0
+    assert line.removeprefix("test") in capsys.readouterr().out
+
+
+def test_a_class_that_is_only_measured_is_left_out(capsys):
+    _, test = dataset.split(dataset.Rows(np.arange(ROWS), np.zeros((ROWS, 2)), None))
+    names = CLASSES["kind"].where(np.arange(ROWS) != test.x[0], "z")
+    pandas.concat([X, CLASSES.assign(kind=names)], axis=1).to_csv("all.csv", index=False)
+    text = trained(capsys, "all.csv", "old,kind", *TASK)
+    assert "1 test rows of classes without other rows are left out" in text
+    assert cr.load("model").table["target"]["labels"] == [["3", "7"], ["a", "b", "c"]]
+
+
+def test_what_cannot_be_learnt_together_is_refused(capsys):
+    table = pandas.concat([X, CLASSES, NUMBERS], axis=1)
+    table.to_csv("all.csv", index=False)
+    argv = ["train", "--data", "all.csv", "--target"]
+    for targets, said in {
+        "kind,old,kind": "--target 'kind,old,kind' has the column 'kind' twice",
+        "kind,3": "has the column '3' twice",
+        "kind,": "--target: expected names between commas, got 'kind,'",
+        "kind,olt": "unknown --target column 'olt'; did you mean 'old'?",
+        "kind,old": "but 'kind' would be classes and 'old' numbers; --task says",
+        "kind,sum": "but 'kind' would be classes and 'sum' numbers",
+    }.items():
+        assert said in refused(capsys, *argv, targets), targets
+    assert "--task regression needs numbers" in refused(
+        capsys, *argv, "kind,sum", "--task", "regression"
+    )
+    assert "is a column that --drop leaves out" in refused(
+        capsys, *argv, "double,sum", "--drop", "sum"
+    )
+    error = refused(capsys, *argv, "old,kind", *TASK, "--class-weight", "a=2")
+    assert "--class-weight of several targets is balanced or none" in error
+    error = refused(capsys, *argv, "sum,double", "--class-weight", "balanced")
+    assert "--class-weight is for classes" in error
+    assert "takes one target column" in refused(
+        capsys, *argv, "sum,double", "--loss", "quantile", "--budget", "fast"
+    )
+    # A column whose name has a comma is one target.
+    table.rename(columns={"sum": "kind,old"}).to_csv("all.csv", index=False)
+    trained(capsys, "all.csv", "kind,old", "--quiet")
+    assert cr.load("model").table["target"]["name"] == "kind,old"

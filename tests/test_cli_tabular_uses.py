@@ -143,7 +143,7 @@ def test_interrupted(default_signals):
         _, err = run.communicate(timeout=60)
     assert run.returncode == 130
     assert re.fullmatch(
-        r"chainrule: interrupted after \d+ of 256 epochs; wrote homes.safetensors\n", err.decode()
+        r"chainrule: interrupted after \d+ of 2048 epochs; wrote homes.safetensors\n", err.decode()
     )
     known = X.assign(sold=None).drop(columns="street")
     assert TabularRegressor.load("homes.safetensors").predict(known).shape == (ROWS,)

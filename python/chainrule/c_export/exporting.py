@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from chainrule.interop.nodes import built_core, predictions
 from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 from chainrule.network import measuring
-from chainrule.network.output_losses import OutputLosses, loss_weights_of
+from chainrule.network.output_losses import OutputLosses
 from chainrule.network.progress import format_value
 from chainrule.network.training_data import prepare_validation
 
@@ -307,30 +306,13 @@ def _compared(
         raise ValueError("validation_data: the network has several inputs")
     loss = net._chosen_loss(None)
     data = prepare_validation(net, validation_data, loss)
-    several = isinstance(loss, OutputLosses)
-    losses = loss.losses if several else [loss]
-    parts = [data.output(place) for place in range(len(losses))] if several else [data]
+    places = range(len(loss.losses)) if isinstance(loss, OutputLosses) else ()
+    parts = [data.output(place) for place in places] or [data]
     if not isinstance(data.x, np.ndarray):
         raise TypeError("validation_data: x is sparse; pass the dense array")
     if not all(isinstance(part.y, np.ndarray) for part in parts):
         raise TypeError("validation_data: y is sparse; pass the dense array")
     metrics = measuring.metrics_for(loss, net.outputs, None, data.y)
     made = np.hstack(model.program.run(_rows(net, model.program, data.x)))
-    outputs = measuring.before_links(net, loss, made)
-    means = [
-        one(loss.part(outputs, place) if several else outputs, part.y, part.sample_weight)
-        for place, (one, part) in enumerate(zip(losses, parts, strict=True))
-    ]
-    value = float(np.dot(loss_weights_of(loss) or [1.0], means))
-    after: dict[str, Any] = {}
-    measuring.measure(
-        metrics,
-        loss,
-        data,
-        value,
-        outputs,
-        after,
-        measuring.Undefined(),
-        losses=SimpleNamespace(means=means),
-    )
+    after = measuring.measure_predictions(net, loss, data, metrics, made)
     return net.evaluate(*validation_data, loss=loss, metrics=metrics), after

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule import data
 from chainrule.c_export.exporting import export_c, exported_files
 from chainrule.c_export.literals import check_name
-from chainrule.cli import dataset, tabular
+from chainrule.cli import dataset, several, tabular
 from chainrule.cli.file_kinds import C_SOURCE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
@@ -78,10 +78,21 @@ def calibration_data(options: argparse.Namespace, net: Network) -> dict[str, Any
     if Path(options.data).suffix.lower() == ".npy":
         table.refuse(f"--data is {options.data}")
         return {"calibration": data.load_npy(options.data)}
+    if several.takes(net, options.data):
+        return _of_several(options.data, table, net)
     train, test = dataset.read_both(options.data, table, known=Known.of(net, options.model))
     return {
         "calibration": train.x,
         "validation_data": None if net.loss is None else (test.x, test.y),
+    }
+
+
+def _of_several(path: str, table: TableOptions, net: Network) -> dict[str, Any]:
+    measured = net.loss is not None
+    train, test = several.read(net, path, table, labelled=measured).split()
+    return {
+        "calibration": train.given[0],
+        "validation_data": test.given if measured else None,
     }
 
 

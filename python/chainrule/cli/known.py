@@ -55,7 +55,8 @@ def refuse_several(net: Network, model: str, *, outputs: bool = True) -> None:
     if len(names) > 1:
         raise ValueError(
             f"{model} has several {what} ({listed(names)}), which files of rows cannot tell "
-            "apart: load it in Python, where a dict has the arrays of each"
+            "apart: evaluate, export-c and quantize take an .npz file with an array for each by "
+            "its name, beside x or y where there is one; all else load it in Python"
         )
 
 

@@ -85,11 +85,12 @@ _TRAIN: Mapping[str, Options] = {
     },
     "table with text or missing values": {
         "--target": _value("COLUMN",
-            "Column to learn, a name or an index, by the recipe for tables: text, dates and "
-            "missing values as they are, a network that needs no options.", values.column),
+            "Column to learn, a name or an index, or several separated by commas, by the recipe "
+            "for tables: text, dates and missing values as they are, a network that needs no "
+            "options.", values.column),
         "--budget": _choice("fast", "default", "best", help=
-            "Work of that recipe: 64 epochs, 256 of a larger network, or the mean of eight of "
-            "these. Default: default."),
+            "Work of that recipe: one network after 64 epochs, the mean of four after 128, or that "
+            "of eight larger ones after 256. Default: default."),
         "--report": _value("FILE",
             "Page to write on the columns, the training, errors and importances, such as "
             "page.html."),

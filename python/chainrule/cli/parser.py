@@ -47,6 +47,7 @@ of columns and classes. Ctrl-C or SIGTERM stops the training and still writes th
   chainrule train --data houses.csv --label price --loss huber --plot houses.png
   chainrule train --data kunden.csv --delimiter ';' --decimal , --drop id --class-weight balanced
   chainrule train --data homes.parquet --target price --report homes.html
+  chainrule train --data homes.csv --target price,rent --task regression
   zcat big.csv.gz | chainrule train --data - --early-stopping -o big.safetensors""",
     ),
     "evaluate": (
@@ -55,7 +56,8 @@ of columns and classes. Ctrl-C or SIGTERM stops the training and still writes th
 Print a model's loss on data with known labels, and its accuracy and confusion matrix, or for a
 regression the mean squared error, the mean absolute error and R2. Columns are found by the names
 that the model was trained on, classes by theirs, and so are several targets of a table, of which
-each has figures of its own. Rows of tables without a target are left out.""",
+each has figures of its own. Rows of tables without a target are left out. The data of a network
+with several inputs or outputs are .npz files with an array for each by its name.""",
         """\
   chainrule evaluate digits.safetensors --data digits
   chainrule evaluate houses.safetensors --data houses.csv --label price --part test""",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def measure(
 ) -> dict[str, Any]:
     """Return the loss and metrics."""
     assert net.loss is not None
-    names = _metrics(net.loss, net.outputs) if metrics is None else list(metrics)
+    names = usual_metrics(net.loss, net.outputs) if metrics is None else list(metrics)
     return net.evaluate(x, y, metrics=names, num_threads=threads)
 
 
@@ -40,6 +40,21 @@ def result_line(what: str, results: dict[str, Any]) -> str:
         if np.ndim(value) == 0:
             fields.append(f"{name} {format_value(float(value))}")
     return "  ".join(fields)
+
+
+def confusions(
+    results: Mapping[str, Any], class_names: Mapping[str, Sequence[str] | None]
+) -> list[str]:
+    """Return the confusion matrices among `results`.
+
+    Classes are called by what the names of their output's metrics begin with.
+    """
+    found = []
+    for prefix, names in class_names.items():
+        if f"{prefix}confusion_matrix" in results:
+            text = confusion_text(results[f"{prefix}confusion_matrix"], names)
+            found.append(f"{prefix[:-1]}:\n{text}" if prefix else text)
+    return found
 
 
 def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = None) -> str:
@@ -57,7 +72,8 @@ def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = Non
     return "\n".join(lines)
 
 
-def _metrics(loss: Loss, outputs: int) -> list[str]:
+def usual_metrics(loss: Loss, outputs: int) -> list[str]:
+    """Return what is measured of a network unless metrics are chosen."""
     link = loss._core.link
     if link == "softmax" or (link == "sigmoid" and outputs == 1):
         return ["accuracy", "confusion_matrix"]

@@ -143,7 +143,20 @@ class Columns:
         label, kept = self.label(labelled=labelled), self._kept()
         if label in ("first", "last") and label not in self._names:
             return kept[:1] if label == "first" else kept[-1:]
+        if "," in str(label) and label not in self._names and not self._known.inputs:
+            return self._places_to_learn(option)
         return [] if label is None else [self._place(option, label)]
+
+    def _places_to_learn(self, option: str) -> list[int]:
+        """Return where several targets stand that a model is to learn."""
+        given = [part.strip() for part in str(self._label).split(",")]
+        if not all(given):
+            raise ValueError(f"--{option}: expected names between commas, got {self._label!r}")
+        found = [self._place(option, column(part)) for part in given]
+        twice = [part for i, part in enumerate(given) if found[i] in found[:i]]
+        if twice:
+            raise ValueError(f"--{option} {self._label!r} has the column {twice[0]!r} twice")
+        return found
 
     def _places_of_several(self, labelled: bool, option: str) -> list[int]:
         """Return where the labels of several targets stand, in the model's order."""

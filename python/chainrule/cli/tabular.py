@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from chainrule import metrics
 from chainrule.cli import dataset
 from chainrule.cli.dataset import Rows
-from chainrule.cli.known import Known
-from chainrule.cli.labels import Task, in_terms_of, interpreted, task_of
+from chainrule.cli.known import Known, listed
+from chainrule.cli.labels import Labels, Task, in_terms_of, interpreted, task_of
 from chainrule.cli.tables import Columns, TableOptions, is_table
 from chainrule.data.encoding import label_numbers
 from chainrule.data.source import existing_file
@@ -34,14 +34,21 @@ def is_parquet(path: str) -> bool:
 
 
 @dataclass(frozen=True)
+class TargetColumn:
+    """A column of targets."""
+
+    name: str | None
+    class_names: tuple[str, ...] | None  # what its values count; None for numbers
+
+
+@dataclass(frozen=True)
 class TabularRows:
     """Rows of a table with their targets."""
 
     table: Table
     y: NDArray[Any]  # (rows,) or (rows, targets); int64 if the targets are classes
-    class_names: tuple[str, ...] | None  # what `y` counts; None for numbers
-    target: str | None  # name of the target's column
-    are_classes: bool
+    targets: tuple[TargetColumn, ...]
+    are_classes: bool  # of all targets or of none
     lines: tuple[str, ...] = ()  # what the rows were taken for
     stray: tuple[str, ...] = ()  # where text stands in columns that have numbers too
 
@@ -49,32 +56,64 @@ class TabularRows:
         """Return some of the rows."""
         return replace(self, table=self.table.take(rows), y=self.y[rows])
 
+    @property
+    def columns(self) -> list[NDArray[Any]]:
+        """The values of each target."""
+        return [*self.y.reshape(len(self.y), -1).T]
+
     def split(self) -> tuple[TabularRows, TabularRows]:
         """Return the rows to train on and those to test on, always the same."""
-        train, test = dataset.split(Rows(np.arange(len(self.y)), self.y, self.class_names))
+        names = self.targets[0].class_names if len(self.targets) == 1 else None
+        train, test = dataset.split(Rows(np.arange(len(self.y)), self.y, names))
         return self.take(train.x), self.take(test.x)
 
-    def of_classes(self, known: NDArray[Any]) -> TabularRows:
-        """Return the rows of these classes, counted from 0."""
-        rows = self.take(np.flatnonzero(np.isin(self.y, known)))
-        names = self.class_names or tuple(map(str, range(int(known.max()) + 1)))
+    def of_classes(self, known: Sequence[NDArray[Any]]) -> TabularRows:
+        """Return the rows of these classes of each target, counted from 0."""
+        inside = np.logical_and.reduce([*map(np.isin, self.columns, known)])
+        rows = self.take(np.flatnonzero(inside))
+        names = [
+            tuple(target.class_names[k] if target.class_names else str(k) for k in classes.tolist())
+            for target, classes in zip(self.targets, known, strict=True)
+        ]
         return replace(
             rows,
-            y=np.searchsorted(known, rows.y),
-            class_names=tuple(names[label] for label in known.tolist()),
+            y=_side_by_side([*map(np.searchsorted, known, rows.columns)]),
+            targets=tuple(
+                replace(t, class_names=n) for t, n in zip(self.targets, names, strict=True)
+            ),
         )
 
     def known(self, source: str) -> Known:
         """Return what a model will know that learns from these rows."""
-        names, classes = self.class_names, 0
-        if self.are_classes:
-            names = names or tuple(map(str, range(int(self.y.max()) + 1)))
-            classes = len(names)
-        return Known(source, self.table.shape[1], self.table.names, names, self.target, classes)
+        inputs, features = self.table.shape[1], self.table.names
+        each = []
+        for target, y in zip(self.targets, self.columns, strict=True):
+            names = target.class_names
+            if self.are_classes:
+                names = names or tuple(map(str, range(int(y.max()) + 1)))
+            classes = len(names or ())
+            each.append(Known(source, inputs, features, names, target.name, classes))
+        return _known_together(each)
 
     def labels(self) -> NDArray[Any]:
         """Return the targets as an estimator takes them: names of classes, or numbers."""
-        return self.y if self.class_names is None else np.array(self.class_names)[self.y]
+        named = zip(self.targets, self.columns, strict=True)
+        each = [np.array(t.class_names)[y] if t.class_names else y for t, y in named]
+        if len(each) > 1 and any(column.dtype.kind == "U" for column in each):
+            each = [column.astype(object) for column in each]  # text, maybe beside numbers
+        return _side_by_side(each)
+
+
+def _side_by_side(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    return columns[0] if len(columns) == 1 else np.column_stack(columns)
+
+
+def _known_together(each: Sequence[Known]) -> Known:
+    """Return what is known of one target or of several."""
+    if len(each) == 1:
+        return each[0]
+    first = each[0]
+    return Known(first.model, first.inputs, first.feature_names, classes=0, targets=tuple(each))
 
 
 def known_of(saved: SavedModel, path: str) -> Known:
@@ -86,8 +125,7 @@ def known_of(saved: SavedModel, path: str) -> Known:
     for known, name in zip(labels, saved.target_names or (None,) * count, strict=True):
         names = None if known is None else tuple(map(str, known))
         each.append(Known(path, inputs, description.names, names, name, len(names or ())))
-    several = Known(path, inputs, description.names, classes=0, targets=tuple(each))
-    return each[0] if count == 1 else several
+    return _known_together(each)
 
 
 def read_labelled(
@@ -109,31 +147,59 @@ def read_labelled(
     if not labelled:
         raise DataFileError(f"{path} has no column but those that --drop leaves out")
     table = file.table(places)
-    ((y, class_names),), rows, left_out = _targets(file, labelled)
-    name = None if file.names is None else file.names[labelled[0]]
-    asked = None if class_names is not None else task_of(loss, y)
-    if class_names is not None and loss is not None and not loss.takes_labels:
-        raise ValueError(f"--loss {loss.kind} needs numbers; the target {name!r} is text")
-    if task is not None and asked is not None and loss is not None and task != asked:
-        raise ValueError(f"--task {task} does not go with --loss {loss.kind}")
-    labels = interpreted(
-        y, class_names, cast("Task | None", task) or asked, name=name, keep_case=keep_case
-    )
+    found, rows, left_out = _targets(file, labelled)
+    names = [None if file.names is None else file.names[place] for place in labelled]
+    each = [
+        _interpreted(*codes, name, loss, cast("Task | None", task), keep_case=keep_case)
+        for codes, name in zip(found, names, strict=True)
+    ]
+    _check_alike(names, each, labelled)
     stray = tuple(filter(None, map(file.stray_text, places)))
     lines = [
-        labels.sentence,
+        *(labels.sentence for labels in each),
         left_out,
         *(f"{text}: the column is taken for text" for text in stray),
     ]
     return TabularRows(
         table.take(rows),
-        labels.y,
-        labels.class_names,
-        name,
-        labels.are_classes,
+        _side_by_side([labels.y for labels in each]),
+        tuple(TargetColumn(n, labels.class_names) for n, labels in zip(names, each, strict=True)),
+        each[0].are_classes,
         tuple(filter(None, lines)),
         stray,
     )
+
+
+def _interpreted(
+    y: NDArray[Any],
+    class_names: tuple[str, ...] | None,
+    name: str | None,
+    loss: Loss | None,
+    task: Task | None,
+    *,
+    keep_case: bool,
+) -> Labels:
+    """Return the targets of a column as classes or as numbers."""
+    asked = None if class_names is not None else task_of(loss, y)
+    if class_names is not None and loss is not None and not loss.takes_labels:
+        raise ValueError(f"--loss {loss.kind} needs numbers; the target {name!r} is text")
+    if task is not None and asked is not None and loss is not None and task != asked:
+        raise ValueError(f"--task {task} does not go with --loss {loss.kind}")
+    return interpreted(y, class_names, task or asked, name=name, keep_case=keep_case)
+
+
+def _check_alike(
+    names: Sequence[str | None], each: Sequence[Labels], places: Sequence[int]
+) -> None:
+    """Raise ValueError if some targets are classes and others numbers."""
+    shown = [place if name is None else name for name, place in zip(names, places, strict=True)]
+    classes = [repr(s) for s, labels in zip(shown, each, strict=True) if labels.are_classes]
+    numbers = [repr(s) for s, labels in zip(shown, each, strict=True) if not labels.are_classes]
+    if classes and numbers:
+        raise ValueError(
+            f"the targets of a model are all classes or all numbers, but {listed(classes)} would "
+            f"be classes and {listed(numbers)} numbers; --task says what whole numbers are"
+        )
 
 
 def read_known(
@@ -146,10 +212,15 @@ def read_known(
     found, rows, left_out = _targets(file, labels)
     each = zip(known.targets or (known,), found, strict=True)
     columns = [in_terms_of(one, y, names, path) for one, (y, names) in each]
-    y = columns[0] if len(columns) == 1 else np.column_stack(columns)
     lines = () if left_out is None else (left_out,)
-    classes = bool(known.classes)
-    return TabularRows(table.take(rows), y, known.class_names, known.target_name, classes, lines)
+    targets = known.targets or (known,)
+    return TabularRows(
+        table.take(rows),
+        _side_by_side(columns),
+        tuple(TargetColumn(target.target_name, target.class_names) for target in targets),
+        all(target.classes for target in targets),
+        lines,
+    )
 
 
 def read_unlabelled(path: str, options: TableOptions, saved: SavedModel, model: str) -> Table:

@@ -22,6 +22,7 @@ from chainrule.cli.tables import TableOptions, is_table
 from chainrule.cli.tabular import TabularRows
 from chainrule.cli.train_outputs import next_command, output_files, stopped
 from chainrule.tables import SavedModel, TableDescription
+from chainrule.tables.network import BUDGETS
 
 _LOSSES = ("mse", "mae", "huber", "quantile")
 _KINDS = {
@@ -69,9 +70,12 @@ def run(options: argparse.Namespace) -> int:
     with terminable() as came, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted")
         estimator.fit(train.table, train.labels())
-        estimator.save(output, target_name=train.target)
+        names = [target.name for target in train.targets if target.name is not None]
+        estimator.save(output, target_name=names or None)
     if any(history.interrupted for history in estimator.model_.histories):
-        done = f"after {len(estimator.history_.epochs)} of {estimator.n_iter_} epochs"
+        passed = sum(len(history.epochs) for history in estimator.model_.histories)
+        planned = estimator.n_iter_ * BUDGETS[estimator.budget].members
+        done = f"after {passed} of {planned} epochs"
         return stopped(came, done, output)
     if options.verbose:
         estimator.networks_[0].summary()
@@ -85,8 +89,9 @@ def _tell(
     saved = SavedModel.load(output)
     results = tabular.measure(saved, test, options.threads, options.metrics)
     print(report.result_line("test", results))
-    if "confusion_matrix" in results and not options.quiet:
-        print(report.confusion_text(results["confusion_matrix"], train.class_names))
+    if not options.quiet:
+        for text in report.confusions(results, tabular.class_names(saved)):
+            print(text)
     if options.plot:
         estimator.plot_training(options.plot)
         print(f"curves drawn to {options.plot}")
@@ -131,8 +136,9 @@ def _parts(options: argparse.Namespace) -> tuple[TabularRows, TabularRows, list[
     rows, lines = _read(options, options.data), []
     if options.test_data is None:
         train, test = rows.split()
-        if rows.are_classes and not np.isin(test.y, train.y).all():
-            count, known = len(test.y), np.unique(train.y)
+        known = [np.unique(y) for y in train.columns]
+        if rows.are_classes and not all(map(np.all, map(np.isin, test.columns, known))):
+            count = len(test.y)
             train, test = train.of_classes(known), test.of_classes(known)
             lines = [f"{count - len(test.y)} test rows of classes without other rows are left out"]
     else:
@@ -142,8 +148,11 @@ def _parts(options: argparse.Namespace) -> tuple[TabularRows, TabularRows, list[
         train = rows
     size = f"{len(train.y)} rows to train on, {len(test.y)} to test on"
     line = f"{options.data}: {size}, {rows.table.shape[1]} columns"
-    if train.class_names is not None:
-        line += f", {len(train.class_names)} classes: {listed(train.class_names)}"
+    for place, target in enumerate(train.targets):
+        if target.class_names is not None:
+            shown = f"{len(target.class_names)} classes: {listed(target.class_names)}"
+            several = len(train.targets) > 1
+            line += f", {target.name or place}: {shown}" if several else f", {shown}"
     kinds = Counter(_KINDS[column.kind] for column in rows.table.columns)
     counts = ", ".join(f"{count} of {kind}" for kind, count in kinds.items())
     told = f"a table by columns: {counts}; {_missing(rows):.1%} of the values are missing"
@@ -170,10 +179,17 @@ def _estimator(options: argparse.Namespace, train: TabularRows) -> Any:
         "n_jobs": options.threads,
         "verbose": 0 if options.quiet else 1,
     }
-    classes = 0
-    if train.are_classes:
-        classes = len(train.class_names or np.unique(train.y))
-    weights = class_weight_of(options.class_weight, train.class_names, classes)
+    weights = _class_weight(options, train)
     if train.are_classes:
         return TabularClassifier(class_weight=weights, **chosen)
     return TabularRegressor(loss=options.loss or "mse", **chosen)
+
+
+def _class_weight(options: argparse.Namespace, train: TabularRows) -> Any:
+    given, names = options.class_weight, train.targets[0].class_names
+    if len(train.targets) > 1 and train.are_classes:
+        if given not in (None, "balanced"):
+            raise ValueError(f"--class-weight of several targets is balanced or none, got {given}")
+        return given
+    classes = len(names or np.unique(train.y)) if train.are_classes else 0
+    return class_weight_of(given, names, classes)

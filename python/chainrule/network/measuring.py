@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from chainrule.metrics import Metric
     from chainrule.network.compiled import Compiled
 
-__all__ = ["INFERENCE_ROWS", "Undefined", "before_links", "evaluate", "measure", "metrics_for"]
-__all__ += ["resolve_metrics"]
+__all__ = ["INFERENCE_ROWS", "Undefined", "evaluate", "measure", "measure_predictions"]
+__all__ += ["metrics_for", "resolve_metrics"]
 
 INFERENCE_ROWS = 256
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
@@ -176,11 +177,31 @@ def measure(
             logs[name] = undefined.value(name, error)
 
 
-def before_links(net: Compiled, loss: Any, outputs: NDArray[Any]) -> NDArray[Any]:
-    """Return predictions as they are before the links, which a network may have applied itself.
+def measure_predictions(
+    net: Compiled, loss: Any, data: CheckedData, metrics: Any, told: NDArray[Any]
+) -> dict[str, Any]:
+    """Return the loss and the metrics of predictions that something else made for a network.
 
     Those of several outputs stand side by side.
     """
+    outputs = _before_links(net, loss, told)
+    several = isinstance(loss, OutputLosses)
+    losses = loss.losses if several else [loss]
+    means = []
+    for place, one in enumerate(losses):
+        part = (data.output(place) if several else data).by_position()
+        targets = as_table(part.y)
+        raw = loss.part(outputs, place) if several else outputs
+        means.append(one(raw.reshape(len(targets), -1), targets, part.sample_weight))
+    value = float(np.dot(loss_weights_of(loss) or [1.0], means))
+    logs: dict[str, Any] = {}
+    sums = SimpleNamespace(means=means)
+    measure(metrics, loss, data, value, outputs, logs, Undefined(), losses=sums)
+    return logs
+
+
+def _before_links(net: Compiled, loss: Any, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return predictions as they are before the links, which a network may have applied itself."""
     several = isinstance(loss, OutputLosses)
     each = loss.losses if several else [loss]
     parts = [loss.part(outputs, i) for i in range(len(each))] if several else [outputs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import os
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from chainrule.inputs.arrays import check_output
 from chainrule.inputs.compressed_rows import as_table
 from chainrule.inputs.several import Several, core_rows
 from chainrule.names import names_arguments
-from chainrule.network.measuring import Undefined, before_links, measure, metrics_for
+from chainrule.network.measuring import measure_predictions, metrics_for
 from chainrule.network.predicting import predict
 from chainrule.network.saved_training import training_state
 from chainrule.network.training_data import make_dataset
@@ -247,13 +246,9 @@ def compare(net: Compiled, small: Predictor, x: object, y: object) -> None:
     loss = net._chosen_loss(None, None)
     data = make_dataset(net, x, y, loss, None, None)
     metrics = metrics_for(loss, net.outputs, net.metrics, data.y)
-    sums = SimpleNamespace(means=[math.nan] * len(getattr(loss, "losses", ())))
-    logs: list[dict[str, Any]] = [{}, {}]
-    for told, log in zip((before, after), logs, strict=True):
-        outputs = before_links(net, loss, told)
-        measure(metrics, loss, data, math.nan, outputs, log, Undefined(), losses=sums)
+    logs = [measure_predictions(net, loss, data, metrics, told) for told in (before, after)]
     for name, value in logs[0].items():
-        if np.ndim(value) == 0 and not name.endswith("loss"):
+        if np.ndim(value) == 0:
             print(f"{weights}: {name} {value:.4f} -> {logs[1][name]:.4f}")
 
 

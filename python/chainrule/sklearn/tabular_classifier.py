@@ -44,7 +44,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         several outputs, a list has those of each; those of outputs weigh the loss of their own
         output only, and no validation rows.
     budget : {"fast", "default", "best"}, default "default"
-        64 epochs of three layers of 128 units, 256 epochs of 256 units, or eight of the latter.
+        64 epochs of three layers of 128 units; the mean of four such networks after 128 epochs; or
+        that of eight networks of 256 units after 256 epochs.
     members : int, optional
         Networks whose probabilities are averaged; by default as `budget` says.
     validation : "auto", float, (X, y) or None, default "auto"

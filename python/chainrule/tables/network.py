@@ -43,9 +43,11 @@ class Budget:
     members: int = 1
 
 
+# The mean of four small networks has smaller errors than one of twice as many units that is trained
+# for twice as long, which has as many weights; and each of them has a thread of its own.
 BUDGETS = {
     "fast": Budget(epochs=64, units=(128, 128, 128)),
-    "default": Budget(),
+    "default": Budget(epochs=128, units=(128, 128, 128), members=4),
     "best": Budget(members=8),
 }
 
