@@ -95,7 +95,7 @@ CHAINRULE_INLINE void window_tile(const ConvolutionArgs<T>& f, int64_t panel,
     const Vec<T> first = f.bias ? load(f.bias + column + v * kLanes<T>) : Vec<T>{};
     for (int r = 0; r < MR; ++r) sum[r][v] = first;
   }
-  const T* weight = f.weight + f.shape.offset(panel);
+  const T* weight = f.weight + f.shape.offset(panel) + f.first * width;
   for (int64_t i = 0; i < f.term_runs; ++i) {
     add_run(sum, f.x + f.terms[i].offset, at, 1, weight, width, f.shape.panel * f.shape.rows,
             f.terms[i].count);
