@@ -151,7 +151,7 @@ void convolve(const ConvolutionArgs<T>& f) {
   const int64_t panels = f.shape.panels();
   for (int64_t panel = 0; panel < panels; ++panel) {
     // A last panel of one vector by itself would load a number for each multiply-add.
-    if constexpr (kJoinsPanels) {
+    if constexpr (kJoinsPanels && sizeof(T) == sizeof(float)) {
       if (panel + 2 == panels && f.shape.own_columns(panel + 1) <= kLanes<T>)
         return convolve_panel<T, kPanelVectors + 1>(f, panel);
     }
