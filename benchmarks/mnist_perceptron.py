@@ -23,7 +23,7 @@ LEARNING_RATE = 1e-3
 def main() -> int:
     """Train and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--units", type=int, nargs="+", default=[800, 800])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbose", type=int, default=2)

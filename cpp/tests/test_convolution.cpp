@@ -260,7 +260,7 @@ void check_kernels(const std::string& isa, const Case& c) {
   const int64_t x_image = c.height * c.width * c.channels;
   kernels.add_border({images, c.height, c.width, c.channels, border.top, border.bottom, border.left,
                       border.right, x.data(), x_image, c.channels, bordered.data()});
-  kernels.convolve({shape, packed.data(), bias.data(), windows.terms.data(),
+  kernels.convolve({shape, packed.data(), 0, bias.data(), windows.terms.data(),
                     int64_t(windows.terms.size()), windows.places.data(),
                     int64_t(windows.places.size()), images, bordered.data(), image, y.data(),
                     plain.outputs() * y.stride});

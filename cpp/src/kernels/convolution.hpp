@@ -26,13 +26,24 @@ constexpr int convolution_rows(int vectors) {
 #endif
 }
 
-/// sum(r, :) += sum over k < count, in order, of a[at[r] + k * step] * b[k * b_step + :]
+/// Whether the last two panels are one tile's, if the last one has one vector only. Both have the
+/// same width.
+#if defined(CHAINRULE_ISA_AVX2)
+constexpr bool kJoinsPanels = true;
+#else
+constexpr bool kJoinsPanels = false;
+#endif
+
+/// sum(r, :) += sum over k < count, in order, of a[at[r] + k * step] * b[k * b_step + :], where
+/// vectors behind those of a panel lie `b_panel` further on.
 template <class T, int MR, int NV>
 CHAINRULE_INLINE void add_run(Vec<T> (&sum)[MR][NV], const T* a, const int64_t (&at)[MR],
-                              int64_t step, const T* b, int64_t b_step, int64_t count) {
+                              int64_t step, const T* b, int64_t b_step, int64_t b_panel,
+                              int64_t count) {
   const auto add_next = [&]() CHAINRULE_LAMBDA {
     Vec<T> bv[NV];
-    for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
+    for (int v = 0; v < NV; ++v)
+      bv[v] = load(b + v / kPanelVectors * b_panel + v % kPanelVectors * kLanes<T>);
     for (int r = 0; r < MR; ++r) {
       const Vec<T> av = broadcast(a[at[r]]);
       for (int v = 0; v < NV; ++v) sum[r][v] = fma(av, bv[v], sum[r][v]);
@@ -84,12 +95,14 @@ CHAINRULE_INLINE void window_tile(const ConvolutionArgs<T>& f, int64_t panel,
     const Vec<T> first = f.bias ? load(f.bias + column + v * kLanes<T>) : Vec<T>{};
     for (int r = 0; r < MR; ++r) sum[r][v] = first;
   }
-  const T* weight = f.weight + f.shape.offset(panel);
+  const T* weight = f.weight + f.shape.offset(panel) + f.first * width;
   for (int64_t i = 0; i < f.term_runs; ++i) {
-    add_run(sum, f.x + f.terms[i].offset, at, 1, weight, width, f.terms[i].count);
+    add_run(sum, f.x + f.terms[i].offset, at, 1, weight, width, f.shape.panel * f.shape.rows,
+            f.terms[i].count);
     weight += f.terms[i].count * width;
   }
-  for (int r = 0; r < MR; ++r) store_row<T, NV>(sum[r], y[r], width);
+  const int64_t stored = NV > kPanelVectors ? 2 * width : width;
+  for (int r = 0; r < MR; ++r) store_row<T, NV>(sum[r], y[r], stored);
 }
 
 /// MR rows of g from `row` on; the last one again where there are fewer. x and dy are those of the
@@ -110,7 +123,7 @@ CHAINRULE_INLINE void gradient_tile(const ConvolutionGradientArgs<T>& f, int64_t
     for (int v = 0; v < NV; ++v) sum[r][v] = adds ? load(g[r] + v * kLanes<T>) : Vec<T>{};
   }
   for (int64_t i = 0; i < run_count; ++i) {
-    add_run(sum, x + runs[i].offset, at, f.step, dy, f.dy_stride, runs[i].count);
+    add_run(sum, x + runs[i].offset, at, f.step, dy, f.dy_stride, f.shape.panel, runs[i].count);
     dy += runs[i].count * f.dy_stride;
   }
   for (int r = 0; r < MR; ++r) store_row<T, NV>(sum[r], g[r], width);
@@ -135,7 +148,13 @@ void convolve_panel(const ConvolutionArgs<T>& f, int64_t panel) {
 
 template <class T>
 void convolve(const ConvolutionArgs<T>& f) {
-  for (int64_t panel = 0; panel < f.shape.panels(); ++panel) {
+  const int64_t panels = f.shape.panels();
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    // A last panel of one vector by itself would load a number for each multiply-add.
+    if constexpr (kJoinsPanels && sizeof(T) == sizeof(float)) {
+      if (panel + 2 == panels && f.shape.own_columns(panel + 1) <= kLanes<T>)
+        return convolve_panel<T, kPanelVectors + 1>(f, panel);
+    }
     with_vectors<T>(f.shape.own_columns(panel), [&]<int NV>() { convolve_panel<T, NV>(f, panel); });
   }
 }

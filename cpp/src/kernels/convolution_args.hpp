@@ -29,6 +29,7 @@ template <class T>
 struct ConvolutionArgs {
   PanelShape shape;  // of W: (terms of a window x outputs)
   const T* weight;
+  int64_t first;     // row of W, that of the first term
   const T* bias;     // padded vector, or null for zero
   const Run* terms;  // of a window, side by side in each run
   int64_t term_runs;

@@ -125,7 +125,7 @@ class ConvolutionForward {
         kernels_.add_border(form_.copy(some.size(), from, to));
         from = to;
       }
-      kernels_.convolve({shape_, weight, bias, windows_.terms.data(),
+      kernels_.convolve({shape_, weight, 0, bias, windows_.terms.data(),
                          static_cast<std::int64_t>(windows_.terms.size()), windows_.places.data(),
                          static_cast<std::int64_t>(windows_.places.size()), some.size(), from,
                          form_.read_image(), y + some.begin * y_image_, y_image_});
@@ -197,9 +197,11 @@ class ConvolutionInputGradient {
       }
       std::int64_t tap = 0;
       for (const GradientPhase& phase : windows_.phases) {
-        kernels_.convolve({shape_of(phase), kernel_.data() + tap * filters_ * padded<T>(channels_),
-                           bias, phase.terms.data(), size_of(phase.terms), phase.places.data(),
-                           size_of(phase.places), count, from, form_.read_image(), to, image_});
+        const T* kernel = kernel_.data() + tap * filters_ * padded<T>(channels_);
+        for (const GradientRows& rows : phase.rows)
+          kernels_.convolve({shape_of(phase), kernel, rows.first_tap * filters_, bias,
+                             rows.terms.data(), size_of(rows.terms), rows.places.data(),
+                             size_of(rows.places), count, from, form_.read_image(), to, image_});
         tap += size_of(phase.taps);
       }
       for (std::int64_t i = 0; i < count && is_flat_; ++i)

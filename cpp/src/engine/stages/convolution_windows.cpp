@@ -61,6 +61,21 @@ AxisBorder border_of(const std::vector<AxisPhase>& phases, std::int64_t outputs)
   return border;
 }
 
+/// Entries of a phase, by their place in its list.
+struct EntryRange {
+  std::size_t begin = 0, end = 0;
+
+  bool operator==(const EntryRange&) const = default;
+};
+
+/// Those by which its position i is in an output of the axis. Outputs rise from entry to entry.
+EntryRange entries_inside(const AxisPhase& phase, std::int64_t i, std::int64_t outputs) {
+  EntryRange range{0, phase.outputs.size()};
+  while (range.begin < range.end && phase.outputs[range.begin] + i < 0) ++range.begin;
+  while (range.begin < range.end && phase.outputs[range.end - 1] + i >= outputs) --range.end;
+  return range;
+}
+
 }  // namespace
 
 ForwardWindows::ForwardWindows(const Window& y, const Window& x, std::int64_t columns,
@@ -86,29 +101,31 @@ ForwardWindows::ForwardWindows(const Window& y, const Window& x, std::int64_t co
 
 GradientWindows::GradientWindows(const Window& y, const Window& x, std::int64_t columns,
                                  std::int64_t dx_stride) {
-  const std::vector<AxisPhase> y_phases = phases_of(y);
   const std::vector<AxisPhase> x_phases = phases_of(x);
-  const AxisBorder y_border = border_of(y_phases, y.outputs);
   const AxisBorder x_border = border_of(x_phases, x.outputs);
-  border = {y_border.before, y_border.behind, x_border.before, x_border.behind};
-  height = border.top + y.outputs + border.bottom;
+  border = {0, 0, x_border.before, x_border.behind};
   width = border.left + x.outputs + border.right;
-  for (const AxisPhase& down : y_phases) {
+  for (const AxisPhase& down : phases_of(y)) {
     for (const AxisPhase& across : x_phases) {
       GradientPhase phase;
-      for (std::size_t i = 0; i < down.entries.size(); ++i) {
-        for (std::size_t j = 0; j < across.entries.size(); ++j) {
-          phase.taps.push_back(down.entries[i] * x.size + across.entries[j]);
-          const std::int64_t row = border.top + down.outputs[i];
-          const std::int64_t column = border.left + across.outputs[j];
-          append(phase.terms, (row * width + column) * columns, columns);
-        }
-      }
+      for (const std::int64_t entry : down.entries)
+        for (const std::int64_t column : across.entries)
+          phase.taps.push_back(entry * x.size + column);
       for (std::int64_t i = 0; i < down.count; ++i) {
+        const EntryRange inside = entries_inside(down, i, y.outputs);
+        const auto first_tap = static_cast<std::int64_t>(inside.begin * across.entries.size());
+        if (i == 0 || !(inside == entries_inside(down, i - 1, y.outputs))) {
+          GradientRows rows{first_tap, {}, {}};
+          for (std::size_t k = inside.begin; k < inside.end; ++k)
+            for (const std::int64_t output : across.outputs)
+              append(rows.terms, (down.outputs[k] * width + border.left + output) * columns,
+                     columns);
+          phase.rows.push_back(rows);
+        }
         for (std::int64_t j = 0; j < across.count; ++j) {
           const std::int64_t position =
               (down.first + i * y.stride) * x.inputs + across.first + j * x.stride;
-          phase.places.push_back({(i * width + j) * columns, position * dx_stride});
+          phase.rows.back().places.push_back({(i * width + j) * columns, position * dx_stride});
         }
       }
       phases.push_back(phase);

@@ -12,9 +12,9 @@
 //
 //   backward   dx(iy, ix) sums over the outputs whose windows hold it. With a stride of s it is in
 //              those of kernel rows ky with ky dilation = iy + before (mod s), and likewise of
-//              columns: s x s phases of dx. Each is a convolution of dy, with zeros around it, by
-//              these rows and columns of the kernel from the last to the first, so that no zeros
-//              are put between the outputs.
+//              columns: s x s phases of dx. Each is a convolution of dy, with zeros beside its
+//              rows, by these rows and columns of the kernel from the last to the first, so that no
+//              zeros are put between the outputs. Rows of dx near the edge leave out kernel rows.
 #pragma once
 
 #include <cstdint>
@@ -47,16 +47,23 @@ struct ForwardWindows {
                  std::int64_t y_stride);
 };
 
-/// The positions of dx that are in windows of the same kernel rows and columns.
-struct GradientPhase {
-  std::vector<std::int64_t> taps;            // kernel positions, in the order of the sum
+/// Rows of a phase whose sums are over the same of its kernel rows: those by which they are in
+/// outputs of the image.
+struct GradientRows {
+  std::int64_t first_tap;
   std::vector<kernels::Run> terms;           // dy of these taps, from a window's beginning
   std::vector<kernels::WindowPlace> places;  // of dy and of dx
 };
 
-/// The windows over dy, an image of positions of `columns` numbers.
+/// The positions of dx that are in windows of the same kernel rows and columns.
+struct GradientPhase {
+  std::vector<std::int64_t> taps;  // kernel positions, in the order of the sum
+  std::vector<GradientRows> rows;
+};
+
+/// The windows over dy, an image of positions of `columns` numbers, with zeros beside its rows.
 struct GradientWindows {
-  std::int64_t height = 0, width = 0;
+  std::int64_t width = 0;
   Border border;
   std::vector<GradientPhase> phases;
 
