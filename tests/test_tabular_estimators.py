@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 
 from chainrule.sklearn import TabularClassifier, TabularRegressor
 from chainrule.tables.calibration import temperature
+from chainrule.tables.model import _worth_averaging
 
 RANDOM = np.random.default_rng(0)
 ROWS = 600
@@ -300,3 +302,21 @@ def test_the_training_is_drawn(classifier, tmp_path):
     pytest.importorskip("matplotlib")
     classifier.plot_training(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("epochs", "interrupted", "kept"),
+    [
+        ([50, 48, 2, 0], [True] * 4, [50, 48]),
+        ([50, 25, 24], [True] * 3, [50, 25]),
+        ([50, 3], [True, False], [50, 3]),  # its own early stopping
+        ([0, 0], [True] * 2, [0]),
+    ],
+)
+def test_members_hardly_begun_when_interrupted_are_left_out(epochs, interrupted, kept):
+    histories = [
+        SimpleNamespace(epochs=list(range(n)), interrupted=stopped)
+        for n, stopped in zip(epochs, interrupted, strict=True)
+    ]
+    nets = [SimpleNamespace(history=history) for history in histories]
+    assert [len(net.history.epochs) for net in _worth_averaging(nets)] == kept

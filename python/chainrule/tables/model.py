@@ -148,18 +148,16 @@ class TableModel:
         def model_of(trained: Sequence[Any]) -> TableModel:
             """Return the model of trained networks, which are calibrated."""
             model = TableModel(self.description)
-            for net, seed in zip(trained, seeds, strict=False):
+            for net in trained:
                 if held is not None and isinstance(loss, CrossEntropy):
                     logits = net.predict(held_inputs, num_threads=num_threads)
                     _multiply_last(net, _factors(logits, held, class_weight))
                 told = network_of_rows(
-                    preparation, net, outputs, scaling, link=link, seed=seed, **options
+                    preparation, net, outputs, scaling, link=link, seed=net.seed, **options
                 )
                 told.loss = net.loss
                 model.networks.append(told)
                 model.histories.append(net.history)
-                if net.history.interrupted:
-                    break
             if len(model.networks) > 1:
                 model.networks = [_ensemble(model.networks)]
             _name_columns(model.networks[0], model.description)
@@ -181,7 +179,7 @@ class TableModel:
         else:  # to the same bits
             train_many(nets, inputs, y, **fit)
         del self._at_epoch
-        vars(self).update(vars(model_of(nets)))
+        vars(self).update(vars(model_of(_worth_averaging(nets))))
 
     def at_epoch(self, net: Any) -> TableModel:
         """Return the model as if `train`, which is under way, ended at this epoch of a network."""
@@ -284,6 +282,16 @@ def names_of(texts: Sequence[str] | None) -> Sequence[str] | None:
         return None if any(b"\0" in text.encode() for text in texts or ()) else texts
     except UnicodeEncodeError:
         return None
+
+
+def _worth_averaging(nets: list[Any]) -> list[Any]:
+    """Return the networks but for those that Ctrl-C stopped when others had come twice as far."""
+    furthest = max(len(net.history.epochs) for net in nets)
+    return [
+        net
+        for net in nets
+        if not net.history.interrupted or 0 < furthest <= 2 * len(net.history.epochs)
+    ] or nets[:1]
 
 
 def _ensemble(members: list[Any]) -> Any:
