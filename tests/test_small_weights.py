@@ -171,7 +171,7 @@ def test_metrics_are_those_of_the_network(last, members, capsys):
     net.quantize(x, y, weights="bf16")
     found = dict(re.findall(r"bf16: (\w+) (\S+) ->", capsys.readouterr().out))
     expected = net.evaluate(x, y)
-    assert found == {name: f"{expected[name]:.4f}" for name in ("accuracy", "brier")}
+    assert found == {name: f"{expected[name]:.4f}" for name in ("loss", "accuracy", "brier")}
 
 
 def test_quantize_prints_metrics_before_and_after(capsys):
@@ -184,7 +184,8 @@ def test_quantize_prints_metrics_before_and_after(capsys):
     ]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("int8: outputs change by up to ")
-    assert lines[1] == f"int8: accuracy {accuracy[0]:.4f} -> {accuracy[1]:.4f}"
+    assert lines[1].startswith(f"int8: loss {net.evaluate(x, y)['loss']:.4f} -> ")
+    assert lines[2] == f"int8: accuracy {accuracy[0]:.4f} -> {accuracy[1]:.4f}"
     net.quantize(x, y, weights="bf16", verbose=False)
     assert capsys.readouterr().out == ""
 
