@@ -31,14 +31,14 @@ CHAINRULE_INLINE Vec<T> clipped(const GradientRule<T>& rule, Vec<T> g) {
 
 /// Prefetches into L2: what is updated before these entries fills L1.
 template <class T>
-CHAINRULE_INLINE void prefetch_entries(const UpdateArgs<T>& f, int slots, int64_t i) {
+CHAINRULE_INLINE void prefetch_entries(const UpdateArgs<T>& f, int64_t i) {
   // Prefetching out of range is harmless; forming the pointer is undefined behaviour.
   const uint64_t offset = uint64_t(f.prefetch_offset + i) * sizeof(T);
   const auto prefetch = [&](const T* values) CHAINRULE_LAMBDA {
     if (values) __builtin_prefetch(reinterpret_cast<const char*>(uint64_t(values) + offset), 1, 2);
   };
   prefetch(f.weight);
-  for (int k = 0; k < slots; ++k) prefetch(f.slots[k]);
+  for (const T* slot : f.slots) prefetch(slot);
 }
 
 /// A vector of each of the first `kept` slots.
@@ -54,36 +54,21 @@ struct SlotVectors {
   }
 };
 
-/// Whether the rule is given the gradients as they are, and nothing is prefetched.
-template <class T>
-CHAINRULE_INLINE bool takes_gradients_as_they_are(const GradientRule<T>& rule,
-                                                  const UpdateArgs<T>& f) {
-  return rule.clip_value == T(0) && rule.factor == T(1) && f.l1 == T(0) && f.l2 == T(0) &&
-         f.prefetch_size == 0;
-}
-
-/// weight, gradient and slots: f.size neighbouring entries of one parameter. `plain` is what
-/// takes_gradients_as_they_are says: to ask for each vector takes longer than an update by sgd.
-template <class Options, class T, int kept, bool plain>
+/// weight, gradient and slots: f.size neighbouring entries of one parameter. The rule takes the
+/// gradients as they are.
+template <class Options, class T, int kept>
 void update_entries(const UpdateRule<T>& rule, const UpdateArgs<T>& args) {
   // Copies, which no store can change.
   const UpdateArgs<T> f = args;
   const auto optimizer = rule.template numbers_as<Rule<Options, T>>();
-  const GradientRule<T> gradient = rule.gradient;
   for (int64_t i = 0; i < f.size; i += kLanes<T>) {
     const Vec<T> w = load(f.weight + i);
     SlotVectors<T, kept> slots;
+    slots.load_from(f, i);
     if constexpr (Options::row.needs_whole_gradient) {
-      slots.load_from(f, i);
       store(f.weight + i, optimizer.step(w, optimizer.direction(w, slots.list), f.scale));
     } else {
-      Vec<T> g = load(f.gradient + i);
-      if constexpr (!plain) {
-        g = clipped(gradient, penalized(w, g, f.l1, f.l2));
-        if (i < f.prefetch_size) prefetch_entries(f, kept, i);
-      }
-      slots.load_from(f, i);
-      store(f.weight + i, optimizer.step(w, g, slots.list));
+      store(f.weight + i, optimizer.step(w, load(f.gradient + i), slots.list));
       slots.store_to(f, i);
     }
   }
@@ -105,16 +90,40 @@ CHAINRULE_INLINE void with_kind(const UpdateRule<T>& rule, const UpdateArgs<T>& 
 }
 
 template <class T>
-void update(const UpdateRule<T>& rule, const UpdateArgs<T>& f) {
-  const auto update_by = [&]<class Options, int kept>() CHAINRULE_LAMBDA {
-    constexpr bool has_plain = !Options::row.needs_whole_gradient;
-    if (has_plain && takes_gradients_as_they_are(rule.gradient, f)) {
-      update_entries<Options, T, kept, has_plain>(rule, f);
-    } else {
-      update_entries<Options, T, kept, false>(rule, f);
-    }
-  };
+void update_by_kind(const UpdateRule<T>& rule, const UpdateArgs<T>& f) {
+  const auto update_by = [&]<class Options, int kept>()
+                             CHAINRULE_LAMBDA { update_entries<Options, T, kept>(rule, f); };
   with_kind(rule, f, update_by, chainrule::Optimizers());
+}
+
+/// Entries whose gradients are prepared before they are updated: they stay in L1.
+constexpr int64_t kPreparedEntries = 256;
+
+// Penalties, clipping and prefetches are asked for once. To ask for each vector takes longer than
+// an update by sgd.
+template <class T>
+void update(const UpdateRule<T>& rule, const UpdateArgs<T>& f) {
+  const GradientRule<T> gradient = rule.gradient;
+  const bool prepares = gradient.clip_value != T(0) || gradient.factor != T(1) || f.l1 != T(0) ||
+                        f.l2 != T(0) || f.prefetch_size > 0;
+  // Rules that need whole gradients have remembered them.
+  if (!prepares || !f.gradient) return update_by_kind(rule, f);
+  alignas(64) T prepared[kPreparedEntries];
+  UpdateArgs<T> part = f;
+  part.gradient = prepared;
+  in_blocks(f.size, kPreparedEntries, [&](int64_t begin, int64_t end) {
+    part.size = end - begin;
+    for (int64_t i = begin; i < end; i += kLanes<T>) {
+      const Vec<T> w = load(f.weight + i);
+      const Vec<T> g = clipped(gradient, penalized(w, load(f.gradient + i), f.l1, f.l2));
+      store(prepared + (i - begin), g);
+      if (i < f.prefetch_size) prefetch_entries(f, i);
+    }
+    update_by_kind(rule, part);
+    part.weight += part.size;
+    for (T*& slot : part.slots)
+      if (slot) slot += part.size;
+  });
 }
 
 template <class T>
