@@ -6,7 +6,7 @@
 The network has 20-64-64-1 units, the table 10,000 rows of made-up numbers. Fits are those of each
 fold's rows with the default number of threads, which is that of processors, and again with one
 thread; each is scored on the rows of its fold as `cross_validate` does. All give the same bits,
-which is checked. Both take turns; printed are medians of their times, and of the ratios of
+which is checked. They are timed alternately; printed are medians of the times, and of the ratios of
 neighbours with their spread, (most - least) / median.
 """
 

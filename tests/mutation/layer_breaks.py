@@ -137,6 +137,8 @@ BREAKS: list[tuple[str, str, str]] = [
         "if (l1 != T(0)) g -= l1 * sign<T>(w);",
     ),
     ("kernels/update.hpp", "return g * rule.factor;", "return g;"),
+    ("kernels/update.hpp", "part.weight += part.size;", ""),
+    ("kernels/update.hpp", "if (slot) slot += part.size;", ""),
     ("kernels/optimizers/sgd.hpp", "first_step ? g : momentum * s[0]", "momentum * s[0]"),
     ("kernels/optimizers/sgd.hpp", "g = nesterov ? g + momentum * m : m;", "g = m;"),
     ("kernels/optimizers/adagrad.hpp", "const V s = slots[0] + g * g;", "const V s = g * g;"),
@@ -235,6 +237,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     # Sections, whose stages work block by block.
     ("engine/stages/bias_gradient.hpp", "sums_.data(), rows.begin > 0", "sums_.data(), false"),
+    ("engine/stages/convolution_passes.hpp", "rows.first_tap * filters_", "0"),
+    ("kernels/convolution.hpp", "v / kPanelVectors * b_panel", "0"),
     ("engine/stages/depthwise_convolution.cpp", ".adds = images.begin > 0", ".adds = false"),
     (
         "engine/stages/activation.cpp",

@@ -34,6 +34,7 @@ struct PanelShape {
 
   // Always inlined, since files for several instruction sets include this.
   [[gnu::always_inline]] constexpr int64_t panels() const { return panel_of(columns + panel - 1); }
+  /// The panel that a column of the matrix lies in.
   [[gnu::always_inline]] constexpr int64_t panel_of(int64_t column) const {
     return column >> __builtin_ctzll(uint64_t(panel));
   }
