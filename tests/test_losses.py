@@ -232,6 +232,30 @@ def test_links(dtype: type) -> None:
     np.testing.assert_array_equal(o, before)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", [CrossEntropy(), BinaryCrossEntropy(), Poisson()])
+def test_inverse_links(loss, dtype, rng) -> None:
+    o = rng.normal(0.0, 3.0, size=(4, 5, 3)).astype(dtype)
+    p = loss.link(o)
+    z = loss.inverse_link(p)
+    assert z.dtype == dtype and z.shape == o.shape
+    rtol = 1e-4 if dtype is np.float32 else 1e-12
+    if isinstance(loss, CrossEntropy):
+        np.testing.assert_allclose(z, np.log(p), rtol=rtol)
+        o = o - np.log(np.exp(o).sum(axis=-1, keepdims=True))
+    # What is left of 1 - p has an error of an ulp of 1.
+    np.testing.assert_allclose(z, o, rtol=rtol, atol=1e-4 if dtype is np.float32 else 1e-11)
+    np.testing.assert_allclose(loss.link(z), p, rtol=rtol)
+
+
+def test_inverse_links_of_rounded_probabilities() -> None:
+    logits = BinaryCrossEntropy().inverse_link([0.0, 0.5, 1.0, np.nan])
+    assert np.isfinite(logits[:3]).all() and np.isnan(logits[3])
+    assert logits[0] < -80 and logits[1] == 0.0 and logits[2] > 30
+    assert CrossEntropy().inverse_link([[0.0, 1.0]])[0, 1] == 0.0
+    assert MSE().inverse_link([[3.0]]).tolist() == [[3.0]]
+
+
 def test_gradients_and_links_have_the_shape_of_the_outputs() -> None:
     assert MSE().gradient([1.0, 2.0], [0.0, 0.0]).tolist() == [1.0, 2.0]
     assert Poisson().link([0.0]).tolist() == [1.0]

@@ -59,6 +59,14 @@ void init_precision(py::module_& module) {
         apply_link(loss, outputs.mutable_data(), outputs.shape(0), outputs.shape(1));
       },
       py::arg("loss"), py::arg("outputs").noconvert());
+  module.def(
+      "apply_inverse_link",
+      [](const Loss& loss, Matrix<T>& predictions) {
+        check_matrix(predictions);
+        apply_inverse_link(loss, predictions.mutable_data(), predictions.shape(0),
+                           predictions.shape(1));
+      },
+      py::arg("loss"), py::arg("predictions").noconvert());
 }
 
 }  // namespace

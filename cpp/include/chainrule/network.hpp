@@ -327,6 +327,13 @@ template <class T>
 CHAINRULE_API void apply_link(const Loss& loss, T* outputs, std::int64_t rows,
                               std::int64_t columns);
 
+/// Turns rows of what a loss's link has made into raw outputs that it would make them of, in place:
+/// logarithms for softmax and exp, logits for sigmoid. Probabilities that have been rounded to 0 or
+/// 1 count as the nearest ones that have a logarithm; NaN stays NaN.
+template <class T>
+CHAINRULE_API void apply_inverse_link(const Loss& loss, T* predictions, std::int64_t rows,
+                                      std::int64_t columns);
+
 /// Throws Error naming the first row and column of x that is NaN, infinite, or too large for the
 /// precision. `columns` are the names of the columns, which go by their numbers without. `missing`
 /// says of each column whether it may hold NaN, as Network::missing_columns does; empty: none may.

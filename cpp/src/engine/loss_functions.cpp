@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be asked of losses without a network.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "chainrule/error.hpp"
@@ -91,10 +93,26 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
   padded.copy_to(outputs, rows);
 }
 
+// predictions: rows x columns, of which raw outputs become, in place.
+template <class T>
+void apply_inverse_link(const Loss& loss, T* predictions, std::int64_t rows, std::int64_t columns) {
+  const Loss::Link link = loss.link();
+  if (link == Loss::Link::identity) return;
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  constexpr double kMost = 1.0 - std::numeric_limits<double>::epsilon() / 2;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const double p = std::max(double{predictions[i]}, kLeast);  // p where it is NaN
+    double z = std::log(p);
+    if (link == Loss::Link::sigmoid) z -= std::log1p(-std::min(p, kMost));
+    predictions[i] = static_cast<T>(z);
+  }
+}
+
 #define CHAINRULE_MEMBERS(T)                                                           \
   template double loss_and_gradient(const Loss&, const T*, std::int64_t, std::int64_t, \
                                     const TargetsView&, T*);                           \
-  template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);
+  template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);               \
+  template void apply_inverse_link(const Loss&, T*, std::int64_t, std::int64_t);
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -136,11 +137,38 @@ class Loss(Spec):
             softmax(o) for `CrossEntropy`, sigmoid(o) for `BinaryCrossEntropy`, exp(o) for
             `Poisson`, a copy for the others.
         """
-        shape = np.shape(outputs)
-        given = np.reshape(outputs, (-1, shape[-1])) if len(shape) > 2 else outputs
-        predictions = _raw_outputs(given, copy=True)
-        _core.apply_link(self._core, predictions)
-        return predictions.reshape(shape)
+        return self._changed(outputs, _core.apply_link)
+
+    def inverse_link(self, predictions: ArrayLike) -> NDArray[Any]:
+        """Return raw outputs of which `link` makes these predictions.
+
+        Parameters
+        ----------
+        predictions : array-like, shape (rows, outputs) or (rows,), or with positions between them
+            What `link` gives. A probability that has been rounded to 0 or 1 counts as the nearest
+            one that has a logarithm.
+
+        Returns
+        -------
+        ndarray of float32 or float64, of the shape of `predictions`
+            log(p) for `CrossEntropy` and `Poisson`, log(p / (1 - p)) for `BinaryCrossEntropy`, a
+            copy for the others. The outputs behind a softmax are known but for a number that
+            those of a row have in common; here that number makes their exponentials add up to 1.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> cr.losses.BinaryCrossEntropy().inverse_link([[0.5]])
+        array([[0.]], dtype=float32)
+        """
+        return self._changed(predictions, _core.apply_inverse_link)
+
+    def _changed(self, given: ArrayLike, change: Callable[[Any, Any], None]) -> NDArray[Any]:
+        shape = np.shape(given)
+        rows = np.reshape(given, (-1, shape[-1])) if len(shape) > 2 else given
+        changed = _raw_outputs(rows, copy=True)
+        change(self._core, changed)
+        return changed.reshape(shape)
 
     def _value_and_gradient(
         self,

@@ -35,12 +35,6 @@ INFERENCE_ROWS = 256
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 # What the record of an epoch, or the table that a callback writes, has under these names itself.
 _RESERVED = ("loss", "learning_rate", "epoch")
-# What enters each link, by its name.
-_INVERSES: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    "softmax": np.log,
-    "sigmoid": lambda p: np.log(p) - np.log1p(-np.minimum(p, 1.0 - 1e-16)),
-    "exponential": np.log,
-}
 
 
 class Undefined:
@@ -206,10 +200,8 @@ def _before_links(net: Compiled, loss: Any, outputs: NDArray[Any]) -> NDArray[An
     each = loss.losses if several else [loss]
     parts = [loss.part(outputs, i) for i in range(len(each))] if several else [outputs]
     for place, one in enumerate(each):
-        inverse = _INVERSES.get(str(one._core.link))
-        if inverse is not None and net._link_to_apply(place) == "linear":
-            tiny = np.finfo(np.float32).tiny
-            parts[place] = inverse(np.maximum(parts[place].astype(np.float64), tiny))
+        if one._core.link != "identity" and net._link_to_apply(place) == "linear":
+            parts[place] = one.inverse_link(parts[place])
     return np.hstack(parts)
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = ["Rows", "row_weights"]
+
+# Copies of what is not 0 are of as many rows.
+_ROWS_AT_ONCE = 4096
 
 
 class Rows(NamedTuple):
@@ -77,31 +81,39 @@ class Rows(NamedTuple):
 
     def _keys(self) -> Iterator[bytes]:
         """Yield bytes for each row, the same for equal rows, dense or sparse."""
-        y = _little_endian(self.y)
-        for place, (columns, values) in enumerate(_entries(self.x)):
-            # A hash, since the bytes of all rows would be as many as the table's.
-            key = hashlib.blake2b(columns.astype("<i8").tobytes(), digest_size=16)
-            key.update(_little_endian(values).tobytes())
-            key.update(y[place].tobytes())
-            yield key.digest()
+        rows = self.size
+        y = _pieces(np.reshape(self.y, (rows, -1)), range(rows + 1))
+        for first in range(0, rows, _ROWS_AT_ONCE):
+            starts, columns, values = _entries(self.x[first : first + _ROWS_AT_ONCE])
+            columns_of = _pieces(columns.astype("<i8", copy=False), starts)
+            for columns_of_row, values_of_row in zip(
+                columns_of, _pieces(values, starts), strict=True
+            ):
+                # A hash, since the bytes of all rows would be as many as the table's.
+                key = hashlib.blake2b(columns_of_row, digest_size=16)
+                key.update(values_of_row)
+                key.update(next(y))
+                yield key.digest()
 
 
-def _entries(x: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Yield for each row the columns where it is not 0, and its values there."""
-    if not sparse.issparse(x):
-        for row in x:
-            columns = np.flatnonzero(row)
-            yield columns, row[columns]
-        return
-    x = sparse.csr_matrix(x, copy=True)
-    x.sum_duplicates()
-    x.eliminate_zeros()
-    for begin, end in zip(x.indptr[:-1], x.indptr[1:], strict=True):
-        yield x.indices[begin:end], x.data[begin:end]
+def _entries(x: Any) -> tuple[list[int], NDArray[Any], NDArray[Any]]:
+    """Return where each row's entries begin, and columns and values of all that are not 0."""
+    if sparse.issparse(x):
+        x = sparse.csr_matrix(x, copy=True)
+        x.sum_duplicates()
+        x.eliminate_zeros()
+        return x.indptr.tolist(), x.indices, x.data
+    rows, columns = np.nonzero(x)
+    return np.searchsorted(rows, np.arange(len(x) + 1)).tolist(), columns, x[rows, columns]
 
 
-def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+def _pieces(array: NDArray[Any], starts: Sequence[int]) -> Iterator[memoryview]:
+    """Yield the bytes, in one order on all machines, between each start and the next."""
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    size = array.dtype.itemsize * math.prod(array.shape[1:])
+    numbers = memoryview(array.reshape(-1).view(np.uint8))
+    for begin, end in pairwise(starts):
+        yield numbers[begin * size : end * size]
 
 
 def row_weights(given: Any, x: Any) -> NDArray[np.float64] | None:
