@@ -238,7 +238,8 @@ def test_inverse_links(loss, dtype, rng) -> None:
     o = rng.normal(0.0, 3.0, size=(4, 5, 3)).astype(dtype)
     p = loss.link(o)
     z = loss.inverse_link(p)
-    assert z.dtype == dtype and z.shape == o.shape
+    assert z.dtype == dtype
+    assert z.shape == o.shape
     rtol = 1e-4 if dtype is np.float32 else 1e-12
     if isinstance(loss, CrossEntropy):
         np.testing.assert_allclose(z, np.log(p), rtol=rtol)
@@ -250,8 +251,10 @@ def test_inverse_links(loss, dtype, rng) -> None:
 
 def test_inverse_links_of_rounded_probabilities() -> None:
     logits = BinaryCrossEntropy().inverse_link([0.0, 0.5, 1.0, np.nan])
-    assert np.isfinite(logits[:3]).all() and np.isnan(logits[3])
-    assert logits[0] < -80 and logits[1] == 0.0 and logits[2] > 30
+    assert np.isnan(logits[3])
+    assert -90 < logits[0] < -80
+    assert logits[1] == 0.0
+    assert 30 < logits[2] < 40
     assert CrossEntropy().inverse_link([[0.0, 1.0]])[0, 1] == 0.0
     assert MSE().inverse_link([[3.0]]).tolist() == [[3.0]]
 

@@ -159,7 +159,7 @@ class Loss(Spec):
         --------
         >>> import chainrule as cr
         >>> cr.losses.BinaryCrossEntropy().inverse_link([[0.5]])
-        array([[0.]], dtype=float32)
+        array([[0.]])
         """
         return self._changed(predictions, _core.apply_inverse_link)
 
