@@ -17,6 +17,7 @@
 #include "engine/threads/barrier.hpp"
 #include "engine/threads/team.hpp"
 #include "engine/threads/thread_count.hpp"
+#include "engine/threads/turns.hpp"
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -128,6 +129,35 @@ TEST_CASE("a team has one member per index, the caller first, and one barrier") 
     CHECK(first == std::this_thread::get_id());
     for (int i = 0; i < wanted; ++i) CHECK(calls[static_cast<size_t>(i)] == (i < size ? 1 : 0));
     if (wanted > 1 && chainrule::threading_layer() != "serial") CHECK(size > 1);
+  }
+}
+
+TEST_CASE("parts go from thread to thread in their order, with more threads than cores") {
+  const int most = more_than_cores();
+  constexpr int kParts = 3, kRounds = 200;
+  Turns turns(kParts);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    turns.restart();
+    std::vector<std::vector<int>> visitors(kParts);
+    int size = 0;
+    run_team(most, [&](Team team) {
+      if (team.index == 0) size = team.size;
+      for (int round = 0; round < kRounds; ++round) {
+        const auto turn = static_cast<std::uint32_t>(round * team.size + team.index);
+        for (int part = 0; part < kParts; ++part) {
+          turns.begin(part, turn);
+          visitors[static_cast<size_t>(part)].push_back(team.index);
+          turns.end(part, turn);
+        }
+      }
+    });
+    int64_t misplaced = 0;
+    for (const std::vector<int>& each : visitors) {
+      CHECK(each.size() == static_cast<size_t>(kRounds * size));
+      for (size_t i = 0; i < each.size(); ++i)
+        misplaced += each[i] != static_cast<int>(i) % size;
+    }
+    CHECK(misplaced == 0);
   }
 }
 

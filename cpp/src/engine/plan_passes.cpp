@@ -11,7 +11,9 @@
 // the order of the rows, so that no bit depends on where blocks end.
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "engine/cache.hpp"
 #include "engine/instantiate.hpp"
@@ -57,12 +59,13 @@ void Plan<T>::find_sections() {
       const std::int64_t bytes = std::max<std::int64_t>(1, row_bytes(section));
       const std::int64_t in_l2 = std::max<std::int64_t>(1, cache_sizes().l2 / 2 / bytes);
       section.rows = std::min(options_.batch_size, options_.threads * in_l2);
+      if (section.is_trained) section.turns = std::make_unique<Turns>(options_.threads);
     }
     for (std::size_t i = first; i < section.last; ++i) {
       ops_[i].section = sections_.size();
       if (section.rows > 0) ops_[i].in_blocks = block_worker(i);
     }
-    sections_.push_back(section);
+    sections_.push_back(std::move(section));
   }
 }
 
@@ -143,24 +146,33 @@ void Plan<T>::backward_stage(ThreadContext& context, const Step<T>& step, std::s
   add_gradients(step.rows_of(context.slice()), stage);
 }
 
-// As forward_blocks. The gradients of parameters take the rows of all threads in their order, and
-// the next block writes to the memory of this one's gradients, so threads wait before either.
+// As forward_blocks. The gradients of parameters are sums over the rows in their order, and each
+// thread adds what its own rows give, which lie in its caches: a part of the gradients goes from
+// thread to thread, in the order of their rows, while they work on other parts or are a block ahead.
+//
+//   thread 0   back 0 | part 0 | part 1 | back 1 | part 0 | part 1 | back 2 ...
+//   thread 1   back 0 |        | part 0 | part 1 | back 1 | part 0 | part 1 ...
 template <class T>
 void Plan<T>::backward_blocks(ThreadContext& context, const Step<T>& step, const Section& section) {
   const ThreadSlice slice = context.slice();
   for (std::size_t i = section.first; i < section.last; ++i)
     if (ops_[i].backward) ops_[i].in_blocks->prepare_backward(slice);
+  if (section.is_trained && context.first_thread()) section.turns->restart();
   context.sync_for(Partition::columns);
+  auto turn = static_cast<std::uint32_t>(slice.index);
   for (std::int64_t begin = 0; begin < step.rows; begin += section.rows) {
-    if (begin > 0) context.sync_for(Partition::columns);
+    if (begin > 0 && begin + section.rows > step.rows) context.sync_for(Partition::columns);
     const Step<T> block = block_of(step, section, begin, slice);
     for (std::size_t i = section.last; i-- > section.first;)
       if (ops_[i].backward) backward_stage(context, block, i);
-    if (!section.is_trained) continue;
-    context.sync_for(Partition::columns);
-    for (std::size_t i = section.last; i-- > section.first;)
-      if (graph_.stages[i].trained)
-        ops_[i].in_blocks->sum_gradients({begin, std::min(step.rows, begin + section.rows)}, slice);
+    for (int part = 0; section.is_trained && part < slice.count; ++part) {
+      section.turns->begin(part, turn);
+      for (std::size_t i = section.last; i-- > section.first;)
+        if (graph_.stages[i].trained)
+          ops_[i].in_blocks->sum_gradients(*block.own, {part, slice.count});
+      section.turns->end(part, turn);
+    }
+    turn += static_cast<std::uint32_t>(slice.count);
   }
 }
 

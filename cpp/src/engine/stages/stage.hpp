@@ -165,9 +165,9 @@ class WorksInBlocks {
   virtual bool reads_x_again() const { return true; }
   virtual bool reads_y_again() const { return true; }
 
-  /// `gradients` in two parts. The first is called for blocks in the order of their rows, of which
-  /// the first begins with 0: each thread adds to the gradients of the parameters that it owns what
-  /// all rows of the block give, once their x and dy are there.
+  /// `gradients` in two parts. The first adds to a slice of the gradients of the parameters what
+  /// these rows give, whose x and dy are there. It is called for any slice by whichever thread owns
+  /// the rows, in the order of the rows, of which the first is 0.
   virtual void sum_gradients(Range rows, ThreadSlice slice) {
     (void)rows;
     (void)slice;
