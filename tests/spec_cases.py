@@ -93,6 +93,7 @@ CHANGED: list[tuple[Spec, str]] = [
     (augment.RandomShift(2), "RandomShift(2.0)"),
     (augment.RandomShift(0.5, 0, subpixel=True), "RandomShift(0.5, y=0.0, subpixel=True)"),
     (augment.RandomFlip(vertical=True), "RandomFlip(vertical=True)"),
+    (augment.RandomFlip(input="photo"), "RandomFlip(input='photo')"),
     (augment.RandomRotation(15), "RandomRotation((15.0,))"),
     (augment.RandomRotation((-5, 15)), "RandomRotation((-5.0, 15.0))"),
     (augment.ElasticDeformation(3), "ElasticDeformation(sigma=3.0)"),

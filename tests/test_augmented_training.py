@@ -193,6 +193,41 @@ def test_images_of_several_inputs_have_numbers_of_their_own() -> None:
     assert weights(small[0]) == weights(small[1])
 
 
+def test_augmentations_of_one_input_leave_the_others_as_they_are() -> None:
+    x: dict[str, Any] = {"first": X, "second": X[..., None], "numbers": RANDOM.random((70, 5))}
+    changes = [cr.augment.RandomShift(2, input="first"), cr.augment.CutOut(4, input="first")]
+    nets = [two_inputs() for _ in range(3)]
+    nets[0].fit(x, Y, augment=changes, **FIT)
+    nets[1].fit({**x, "first": apply(X, changes, seed=11)}, Y, **FIT)
+    assert weights(nets[0]) == weights(nets[1])
+    # Of two lists in one, each input has the random numbers of its own.
+    second = [cr.augment.RandomBrightness(0.5, input="second")]
+    nets[2].fit(x, Y, augment=[*second, *changes], **FIT)
+    both = two_inputs()
+    both.fit({**x, "first": apply(X, changes, seed=11)}, Y, augment=second, **FIT)
+    assert weights(nets[2]) == weights(both) != weights(nets[0])
+
+
+def test_an_input_that_cannot_be_augmented_is_named() -> None:
+    x: dict[str, Any] = {"first": X, "second": X[..., None], "numbers": RANDOM.random((70, 5))}
+    net = two_inputs()
+    before = weights(net)
+    for name, text in {
+        "frist": "augment: unknown input 'frist'.*'first'",
+        "numbers": r"augment cannot change input numbers of shape \(5,?\): images have",
+    }.items():
+        with pytest.raises(ValueError, match=text):
+            net.fit(x, Y, augment=[cr.augment.RandomFlip(input=name)], **FIT)
+    assert weights(net) == before
+    i, codes = cr.Input((9, 12), name="photo"), cr.Input((3, 4), name="codes")
+    parts = [cr.Flatten()(i), cr.CategoryEncoding(12)(codes)]
+    mixed = cr.Network([i, codes], cr.Dense(2)(cr.Concatenate()(parts)))
+    data = [X[:2], np.arange(24).reshape(2, 3, 4) % 12]
+    with pytest.raises(ValueError, match="which holds categories"):
+        mixed.fit(data, [0, 1], augment=[cr.augment.RandomFlip()], **FIT)
+    mixed.fit(data, [0, 1], augment=[cr.augment.RandomFlip(input="photo")], **FIT)
+
+
 def test_names_and_configs_stand_for_augmentations() -> None:
     names: list[Any] = ["random_flip", {"kind": "cut_out", "size": 3}]
     described = [cr.augment.RandomFlip(), cr.augment.CutOut(3)]

@@ -128,6 +128,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         options.add("binary_as_sign")
     if family is layers.Layer:
         options.add("name")  # which no config holds
+    if family is augment.Augmentation:
+        options.add("input")  # which a config holds only where it is given
     if family is optimizers.Optimizer:
         # Which a config holds only where they are given.
         options |= {"lazy", "weight_decay_schedule"}

@@ -154,8 +154,7 @@ TEST_CASE("parts go from thread to thread in their order, with more threads than
     int64_t misplaced = 0;
     for (const std::vector<int>& each : visitors) {
       CHECK(each.size() == static_cast<size_t>(kRounds * size));
-      for (size_t i = 0; i < each.size(); ++i)
-        misplaced += each[i] != static_cast<int>(i) % size;
+      for (size_t i = 0; i < each.size(); ++i) misplaced += each[i] != static_cast<int>(i) % size;
     }
     CHECK(misplaced == 0);
   }

@@ -62,6 +62,9 @@ struct CHAINRULE_API Augmentation {
   double factor = -1.0;                      // random_brightness
   std::int64_t size = 0;                     // cut_out
   double stddev = -1.0;                      // pixel_noise
+  /// The network's input whose images are changed; none: every input whose rows have the shape of
+  /// an image, sequences of numbers among them.
+  std::optional<std::string> input = {};
 
   static Augmentation from_config(const Config& config);
   Config config() const;
@@ -83,8 +86,8 @@ inline bool is_image(const Shape& shape) { return shape.rank() == 2 || shape.ran
 
 /// What training makes of images in an epoch, counted from 0: y(i), of the size of `shape`, is row
 /// i of x augmented as a network with this seed sees row first_row + i of its data, before any
-/// layer. T is float or double. Throws Error for options out of range, compressed rows, and rows
-/// that are no images of this shape.
+/// layer; `input` plays no part. T is float or double. Throws Error for options out of range,
+/// compressed rows, and rows that are no images of this shape.
 template <class T>
 CHAINRULE_API void augment_images(const Augmentations& augmentations, const RowsView& x,
                                   const Shape& shape, std::uint64_t seed, std::int64_t epoch, T* y,

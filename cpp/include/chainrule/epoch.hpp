@@ -86,9 +86,8 @@ struct EpochOptions {
   /// all rows. The results are those of a table of these rows, of which there is no copy. In the
   /// caller's memory.
   std::span<const std::int64_t> rows = {};
-  /// What becomes of images: of rows of each input whose shape is an image's, before any layer; see
-  /// augment_images. Batches by themselves have the random numbers of an epoch with the number of
-  /// the network's step.
+  /// What becomes of images, before any layer; see augment_images. Batches by themselves have the
+  /// random numbers of an epoch with the number of the network's step.
   Augmentations augment = {};
   /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
   /// the rows' own places, of a list of rows in the order of the list.

@@ -291,8 +291,9 @@ class CHAINRULE_API Network {
   void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity,
                     std::int64_t batch_rows) const;
 
-  /// Throws Error for augmentations with options out of range, and where no input has images, or
-  /// one that does holds categories or is compressed in x, which may have no rows.
+  /// Throws Error for augmentations with options out of range or of an input that there is not, and
+  /// where no input has images, or one that would be changed has none, holds categories or is
+  /// compressed in x, which may have no rows.
   void check_augment(const Inputs& x, const Augmentations& augmentations) const;
 
   /// The stages that a training batch of `batch_size` rows goes through, and the path that the

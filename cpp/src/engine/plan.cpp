@@ -84,7 +84,7 @@ void Plan<T>::make_inputs(const Graph& graph) {
     inputs_.push_back(std::make_unique<BatchInput<T>>(
         kernels_, options_, graph_.tensors[tensor].columns, readers, first));
     BatchInput<T>& input = *inputs_.back();
-    input.augment(graph.node(graph.inputs()[number]).shape, number);
+    input.augment(graph.node(graph.inputs()[number]), number);
     if (first.empty()) continue;
     for (std::size_t i = 0; i < ops_.size(); ++i) {
       const StageNode<T>& node = graph_.stages[i];

@@ -148,7 +148,8 @@ void Plan<T>::backward_stage(ThreadContext& context, const Step<T>& step, std::s
 
 // As forward_blocks. The gradients of parameters are sums over the rows in their order, and each
 // thread adds what its own rows give, which lie in its caches: a part of the gradients goes from
-// thread to thread, in the order of their rows, while they work on other parts or are a block ahead.
+// thread to thread, in the order of their rows, while they work on other parts or are a block
+// ahead.
 //
 //   thread 0   back 0 | part 0 | part 1 | back 1 | part 0 | part 1 | back 2 ...
 //   thread 1   back 0 |        | part 0 | part 1 | back 1 | part 0 | part 1 ...

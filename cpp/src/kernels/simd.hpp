@@ -40,6 +40,7 @@ struct Simd<float> {
   typedef float Vector __attribute__((vector_size(kVectorBytes)));
   typedef int32_t Integer __attribute__((vector_size(kVectorBytes)));
   typedef float Unaligned __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
   using Lane = int32_t;
 };
 
@@ -48,6 +49,7 @@ struct Simd<double> {
   typedef double Vector __attribute__((vector_size(kVectorBytes)));
   typedef int64_t Integer __attribute__((vector_size(kVectorBytes)));
   typedef double Unaligned __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+  typedef double Half __attribute__((vector_size(kVectorBytes / 2)));
   using Lane = int64_t;
 };
 
@@ -174,6 +176,25 @@ CHAINRULE_INLINE Vec<T> zip_high(Vec<T> a, Vec<T> b) {
   if constexpr (kLanes<T> == 16)
     return CHAINRULE_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
+
+/// Half of a vector's lanes, where that is worth kernels of its own.
+template <class T>
+using HalfVec = typename Simd<T>::Half;
+
+#if defined(CHAINRULE_ISA_AVX512)
+template <class T>
+constexpr bool kHasHalves = sizeof(T) == sizeof(float);
+
+CHAINRULE_INLINE HalfVec<float> load_half(const float* p) { return _mm256_loadu_ps(p); }
+CHAINRULE_INLINE void store_half(float* p, HalfVec<float> v) { _mm256_storeu_ps(p, v); }
+CHAINRULE_INLINE HalfVec<float> lower_half(Vec<float> v) { return _mm512_castps512_ps256(v); }
+CHAINRULE_INLINE HalfVec<float> fma(HalfVec<float> a, HalfVec<float> b, HalfVec<float> c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+#else
+template <class T>
+constexpr bool kHasHalves = false;
+#endif
 
 #if defined(CHAINRULE_ISA_AVX512)
 

@@ -67,6 +67,7 @@ static void visit_fields(Visit& visit, Self& self) {
       visit("stddev", self.stddev, model::non_negative);
       break;
   }
+  visit("input", self.input);
 }
 
 Augmentation Augmentation::from_config(const Config& config) {

@@ -4,16 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule import _core
 from chainrule.spec import Spec
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 __all__ = ["Augmentation", "resolve"]
 
 
 class Augmentation(Spec):
     """Base class of augmentations.
+
+    Parameters
+    ----------
+    input : str, optional
+        The network's input whose images are changed. Default: every input of shape (height, width)
+        or (height, width, channels); sequences of shape (time, features) are among them.
 
     Examples
     --------
@@ -23,6 +32,11 @@ class Augmentation(Spec):
     """
 
     _core_type = _core.Augmentation
+    _: KW_ONLY
+    input: str | None = None
+    if TYPE_CHECKING:  # for subclasses that write their constructor out
+
+        def __init__(self, *, input: str | None = None, **options: Any) -> None: ...
 
 
 def resolve(augment: object, name: str = "augment") -> list[_core.Augmentation]:

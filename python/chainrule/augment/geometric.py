@@ -24,6 +24,8 @@ class RandomShift(Augmentation):
         The same downwards. Default: `x`.
     subpixel : bool, default False
         Shift by fractions of pixels too, not by whole pixels alone.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     Examples
     --------
@@ -51,6 +53,8 @@ class RandomFlip(Augmentation):
         Left to right.
     vertical : bool, default False
         Upside down, independently of that.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     Examples
     --------
@@ -73,6 +77,8 @@ class RandomRotation(Augmentation):
     ----------
     degrees : float or (float, float)
         d for angles from -d to d, or the least and the greatest angle, each in [-1e6, 1e6].
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     Examples
     --------
@@ -85,8 +91,9 @@ class RandomRotation(Augmentation):
     kind = "random_rotation"
     degrees = Field[tuple[float, ...]](tuple)
 
-    def __init__(self, degrees: float | Sequence[float]) -> None:
-        super().__init__(degrees=degrees if isinstance(degrees, Iterable) else [degrees])
+    def __init__(self, degrees: float | Sequence[float], *, input: str | None = None) -> None:
+        degrees = degrees if isinstance(degrees, Iterable) else [degrees]
+        super().__init__(degrees=degrees, input=input)
 
 
 class RandomZoom(Augmentation):
@@ -97,6 +104,8 @@ class RandomZoom(Augmentation):
     low, high : float
         The least and the greatest factor, in [0.001, 1000]; 1 leaves an image as it is, and 2
         makes everything in it twice as large.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     Examples
     --------
@@ -127,6 +136,8 @@ class ElasticDeformation(Augmentation):
     alpha : float, default 34.0
         Factor of the smoothed numbers, in [0, 1e6]. Within an image displacements have a
         standard deviation of about 0.16 alpha / sigma pixels.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     References
     ----------

@@ -13,6 +13,8 @@ class RandomBrightness(Augmentation):
     ----------
     factor : float
         In [0, 1]. Nothing limits what comes of it to the range that pixels had.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     Examples
     --------
@@ -33,6 +35,8 @@ class CutOut(Augmentation):
     ----------
     size : int
         Pixels of its sides, at least 1.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     References
     ----------
@@ -56,6 +60,8 @@ class PixelNoise(Augmentation):
     ----------
     stddev : float
         Their standard deviation, 0 or more, in the units of the pixels that `fit` is given.
+    input : str, optional
+        The network's input whose images are changed, see `Augmentation`.
 
     Examples
     --------

@@ -129,7 +129,8 @@ def fit(
     augment : list of Augmentation, optional
         What becomes of images each time the network is trained on them, see `chainrule.augment`;
         those for validation stay as they are. It takes an input of shape (height, width) or
-        (height, width, channels), such as ``Input((28, 28, 1))``.
+        (height, width, channels), such as ``Input((28, 28, 1))``. Of several such inputs all are
+        changed, or by ``RandomFlip(input="photo")`` one alone.
 
     Returns
     -------

@@ -111,7 +111,7 @@ def _pieces(array: NDArray[Any], starts: Sequence[int]) -> Iterator[memoryview]:
     """Yield the bytes, in one order on all machines, between each start and the next."""
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     size = array.dtype.itemsize * math.prod(array.shape[1:])
-    numbers = memoryview(array.reshape(-1).view(np.uint8))
+    numbers = array.reshape(-1).view(np.uint8).data
     for begin, end in pairwise(starts):
         yield numbers[begin * size : end * size]
 

@@ -64,9 +64,11 @@ bool BatchInput<T>::private_inputs_pay() const {
 
 // Each image is worked on once, so no thread has a copy of all of them.
 template <class T>
-void BatchInput<T>::augment(const Shape& shape, std::size_t number) {
-  if (options_.augment.empty() || !is_image(shape)) return;
-  augmenter_.emplace(kernels_, options_.augment, shape, number, options_.threads);
+void BatchInput<T>::augment(const Node& node, std::size_t number) {
+  if (!is_image(node.shape)) return;
+  const Augmentations own = of_input(options_.augment, node.name);
+  if (own.empty()) return;
+  augmenter_.emplace(kernels_, own, node.shape, number, options_.threads);
   private_inputs_ = false;
 }
 

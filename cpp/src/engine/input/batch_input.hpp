@@ -50,7 +50,7 @@ class BatchInput {
 
   /// Has the images of an input of this shape augmented, as the options say; rows of another shape
   /// stay. number: the input's. To be called before all else.
-  void augment(const Shape& shape, std::size_t number);
+  void augment(const Node& node, std::size_t number);
 
   // What the plan has to know of its first stages.
 

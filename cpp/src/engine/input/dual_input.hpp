@@ -46,7 +46,7 @@ class BatchInput<kernels::Dual> {
   bool lists_first_output() const { return false; }
   bool passes_gradient() const { return passes_gradient_; }
   const Tensor<Dual>& x() const { return x_; }
-  void augment(const Shape&, std::size_t) {}
+  void augment(const Node&, std::size_t) {}
   void choose_path(const RowsView&, InputSparsity) {}
 
   // x: the caller's rows x columns -> x_: rows x columns of dual numbers; each thread its own rows

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An image's random numbers are those of the stream (seed, epoch << 40 | row) from block
-// input << 48 | place in the list << 32 on.
+// input << 48 | place among those of the input << 32 on.
 #include "engine/input/image_augmenter.hpp"
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "chainrule/augmentation.hpp"
@@ -9,6 +10,14 @@
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
+
+/// Those that change the images of the input of this name.
+inline Augmentations of_input(const Augmentations& all, const std::string& name) {
+  Augmentations own;
+  for (const Augmentation& each : all)
+    if (each.input.value_or(name) == name) own.push_back(each);
+  return own;
+}
 
 /// What the random numbers of an image depend on.
 struct ImagePlace {

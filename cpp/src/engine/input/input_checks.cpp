@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks that rows are such as a network takes.
+#include "chainrule/names.hpp"
 #include "engine/input/categories.hpp"
+#include "engine/input/image_augmenter.hpp"
 #include "engine/input/lengths.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
@@ -95,16 +97,37 @@ void Network<T>::State::check_categories(const Inputs& x,
   }
 }
 
+namespace {
+
+void check_image_input(const Graph& graph, const std::string& name) {
+  std::vector<std::string> names;
+  for (const std::size_t input : graph.inputs()) {
+    const Node& node = graph.node(input);
+    names.push_back(node.name);
+    if (node.name != name) continue;
+    if (is_image(node.shape)) return;
+    throw Error("augment cannot change input " + name + " of shape " + node.shape.text() +
+                ": images have the shape (height, width) or (height, width, channels)");
+  }
+  throw Error("augment: " + unknown_name("input", name, names));
+}
+
+}  // namespace
+
 // Without augmentations everything goes with them. Rows of a file are no compressed ones.
 template <class T>
 void Network<T>::State::check_augment(const Inputs& x, const Augmentations& augmentations) const {
   if (augmentations.empty()) return;
-  for (const Augmentation& a : augmentations) a.check();
+  for (const Augmentation& a : augmentations) {
+    a.check();
+    if (a.input) check_image_input(graph, *a.input);
+  }
   bool has_images = false;
   for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
-    const Shape& shape = graph.node(graph.inputs()[i]).shape;
-    if (!is_image(shape)) continue;
+    const Node& node = graph.node(graph.inputs()[i]);
+    if (!is_image(node.shape)) continue;
     has_images = true;
+    if (engine::of_input(augmentations, node.name).empty()) continue;
     if (!input_categories[i].empty())
       throw Error("augment cannot change " + input_name(i) + ", which holds categories");
     if (i < x.size() && x[i].compressed())
