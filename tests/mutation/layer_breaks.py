@@ -239,6 +239,13 @@ BREAKS: list[tuple[str, str, str]] = [
     ("engine/stages/bias_gradient.hpp", "sums_.data(), rows.begin > 0", "sums_.data(), false"),
     ("engine/stages/convolution_passes.hpp", "rows.first_tap * filters_", "0"),
     ("kernels/convolution.hpp", "v / kPanelVectors * b_panel", "0"),
+    ("kernels/convolution.hpp", "load_half(b + full * kLanes<T>)", "load_half(b)"),
+    (
+        "kernels/convolution.hpp",
+        "store_half(row + kHalfColumn + kLanes<T> / 2, HalfVec<T>{});",
+        "",
+    ),
+    ("engine/input/image_augmenter.hpp", "each.input.value_or(name) == name", "true"),
     ("engine/stages/depthwise_convolution.cpp", ".adds = images.begin > 0", ".adds = false"),
     (
         "engine/stages/activation.cpp",

@@ -82,7 +82,8 @@ CHAINRULE_INLINE void add_run(TileSums<T, MR, NV, kHalf>& sum, const T* a, const
     a += step;
     b += b_step;
   };
-  if constexpr (sizeof(T) == sizeof(float) && MR == convolution_rows(NV)) {
+  constexpr bool hides_loop = kVectorBytes == 64;  // as in a product's tiles
+  if constexpr (sizeof(T) == sizeof(float) && MR == convolution_rows(NV) && !hides_loop) {
     CHAINRULE_UNROLL
     for (int64_t k = 0; k < count; ++k) add_next();
   } else {
