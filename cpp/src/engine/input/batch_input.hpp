@@ -48,8 +48,8 @@ class BatchInput {
              std::int64_t columns, const std::vector<Stage<T>*>& readers,
              const std::vector<FirstStage<T>>& stages);
 
-  /// Has the images of an input of this shape augmented, as the options say; rows of another shape
-  /// stay. number: the input's. To be called before all else.
+  /// Has the images of this input augmented, as the options say; rows of another shape stay.
+  /// number: the input's. To be called before all else.
   void augment(const Node& node, std::size_t number);
 
   // What the plan has to know of its first stages.
