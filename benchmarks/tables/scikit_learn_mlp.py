@@ -6,7 +6,7 @@
 
 Both estimators get the same parameters, data of the same dtype and the same first weights. A
 training ends after the epoch whose loss, as the estimators report it, is not above the target; a
-time is that of the whole ``fit``. Runs of the two take turns, with a pause in which the threads of
+time is that of the whole ``fit``. Runs of the two alternate, with a pause in which the threads of
 NumPy's BLAS, which spin behind their last product, fall asleep; the table has medians and the range
 of their ratios. Without an argument the digits are those that scikit-learn ships.
 """

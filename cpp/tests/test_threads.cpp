@@ -17,7 +17,7 @@
 #include "engine/threads/barrier.hpp"
 #include "engine/threads/team.hpp"
 #include "engine/threads/thread_count.hpp"
-#include "engine/threads/turns.hpp"
+#include "engine/threads/ticket_locks.hpp"
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -135,19 +135,19 @@ TEST_CASE("a team has one member per index, the caller first, and one barrier") 
 TEST_CASE("parts go from thread to thread in their order, with more threads than cores") {
   const int most = more_than_cores();
   constexpr int kParts = 3, kRounds = 200;
-  Turns turns(kParts);
+  TicketLocks locks(kParts);
   for (int attempt = 0; attempt < 2; ++attempt) {
-    turns.restart();
+    locks.restart();
     std::vector<std::vector<int>> visitors(kParts);
     int size = 0;
     run_team(most, [&](Team team) {
       if (team.index == 0) size = team.size;
       for (int round = 0; round < kRounds; ++round) {
-        const auto turn = static_cast<std::uint32_t>(round * team.size + team.index);
+        const auto ticket = static_cast<std::uint32_t>(round * team.size + team.index);
         for (int part = 0; part < kParts; ++part) {
-          turns.begin(part, turn);
+          locks.acquire(part, ticket);
           visitors[static_cast<size_t>(part)].push_back(team.index);
-          turns.end(part, turn);
+          locks.release(part, ticket);
         }
       }
     });

@@ -67,7 +67,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "if (next == Partition::columns || last_ == Partition::columns) team_.barrier.wait();",
         "if (next == Partition::columns) team_.barrier.wait();",
     ),
-    ("engine/plan_passes.cpp", "section.turns->begin(part, turn);", ""),
+    ("engine/plan_passes.cpp", "section.locks->acquire(part, ticket);", ""),
     (
         "engine/threads/thread_context.hpp",
         "return {items * index / count, items * (index + 1) / count};",

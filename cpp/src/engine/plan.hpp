@@ -16,7 +16,7 @@
 #include "engine/stages/stage.hpp"
 #include "engine/stages/stages.hpp"
 #include "engine/tensor_memory.hpp"
-#include "engine/threads/turns.hpp"
+#include "engine/threads/ticket_locks.hpp"
 
 namespace chainrule::engine {
 
@@ -128,7 +128,7 @@ class Plan {
     bool prepares_forward = false;
     bool passes_values = false;  // some tensors have memory for a block alone
     bool is_trained = false;
-    std::unique_ptr<Turns> turns = nullptr;  // at parts of its gradients; null: not trained
+    std::unique_ptr<TicketLocks> locks = nullptr;  // of parts of its gradients; null: not trained
   };
 
   // What the constructor is made of, in its order.

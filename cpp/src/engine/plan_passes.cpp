@@ -59,7 +59,7 @@ void Plan<T>::find_sections() {
       const std::int64_t bytes = std::max<std::int64_t>(1, row_bytes(section));
       const std::int64_t in_l2 = std::max<std::int64_t>(1, cache_sizes().l2 / 2 / bytes);
       section.rows = std::min(options_.batch_size, options_.threads * in_l2);
-      if (section.is_trained) section.turns = std::make_unique<Turns>(options_.threads);
+      if (section.is_trained) section.locks = std::make_unique<TicketLocks>(options_.threads);
     }
     for (std::size_t i = first; i < section.last; ++i) {
       ops_[i].section = sections_.size();
@@ -158,22 +158,22 @@ void Plan<T>::backward_blocks(ThreadContext& context, const Step<T>& step, const
   const ThreadSlice slice = context.slice();
   for (std::size_t i = section.first; i < section.last; ++i)
     if (ops_[i].backward) ops_[i].in_blocks->prepare_backward(slice);
-  if (section.is_trained && context.first_thread()) section.turns->restart();
+  if (section.is_trained && context.first_thread()) section.locks->restart();
   context.sync_for(Partition::columns);
-  auto turn = static_cast<std::uint32_t>(slice.index);
+  auto ticket = static_cast<std::uint32_t>(slice.index);
   for (std::int64_t begin = 0; begin < step.rows; begin += section.rows) {
     if (begin > 0 && begin + section.rows > step.rows) context.sync_for(Partition::columns);
     const Step<T> block = block_of(step, section, begin, slice);
     for (std::size_t i = section.last; i-- > section.first;)
       if (ops_[i].backward) backward_stage(context, block, i);
     for (int part = 0; section.is_trained && part < slice.count; ++part) {
-      section.turns->begin(part, turn);
+      section.locks->acquire(part, ticket);
       for (std::size_t i = section.last; i-- > section.first;)
         if (graph_.stages[i].trained)
           ops_[i].in_blocks->sum_gradients(*block.own, {part, slice.count});
-      section.turns->end(part, turn);
+      section.locks->release(part, ticket);
     }
-    turn += static_cast<std::uint32_t>(slice.count);
+    ticket += static_cast<std::uint32_t>(slice.count);
   }
 }
 
