@@ -42,11 +42,14 @@ def start(command: list[str], text: str = "") -> subprocess.Popen[str]:
     return process
 
 
-def seconds_of(process: subprocess.Popen[str], wait: bool = True) -> float | None:
-    """Give the processor seconds of a process and its children; None: it has not ended."""
-    ended, status, usage = os.wait4(process.pid, 0 if wait else os.WNOHANG)
-    if not ended:
-        return None
+def ended(process: subprocess.Popen[str]) -> bool:
+    """Tell whether a process has ended, and leave its processor seconds to seconds_of."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def seconds_of(process: subprocess.Popen[str]) -> float:
+    """Wait for a process and give the processor seconds of it and its children."""
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
@@ -63,10 +66,11 @@ def yardstick() -> float:
 def main() -> None:
     """Run the command; exit with status 1 if it costs too much."""
     build = start(sys.argv[1:])
-    units = []
-    while (seconds := seconds_of(build, wait=False)) is None:
+    units: list[float] = []
+    while not units or not ended(build):
         units.append(yardstick())
         time.sleep(PAUSE_SECONDS)
+    seconds = seconds_of(build)
     unit = statistics.mean(units)
     print(
         f"build: {seconds:.0f} processor seconds, {seconds / unit:.0f} times one small program "
