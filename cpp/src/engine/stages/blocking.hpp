@@ -22,7 +22,7 @@
 //          +------+------+----+             +------+------+----+
 //
 //   With the latter a thread reads in the forward pass just the panels that it has updated in the
-//   step before, which then lie in its own cache.
+//   step before, which then lie in its own cache. Of a panel between two threads each has some rows.
 //
 //   backward   dx(r, i) = sum over u of dy(r, u) W(i, u)
 //

@@ -32,7 +32,7 @@ class DenseStage final : public Stage<T>,
         inputs_(c.inputs),
         units_(weight_->shape.columns),
         panels_(weight_->shape.panels()),
-        partition_(partition_of(c, panels_)),
+        partition_(partition_of(c, units_, panels_)),
         blocking_(Blocking::of<T>(inputs_, units_, c.rows, c.kernels.panel,
                                   std::max<std::int64_t>(1, panels_ / c.threads))),
         dy_panels_(c.backward ? padded<T>(c.rows) * units_ : 0),
@@ -87,23 +87,28 @@ class DenseStage final : public Stage<T>,
 
   // y = x W + b, (rows x inputs) -> (rows x units)
   // x: a table or its nonzeros; W: panels of [inputs][panel]; b: units. A thread owns rows, or the
-  // panels that it also updates.
+  // panels that it also updates; where these do not go up evenly, two threads share a panel's rows.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
-    const Range rows =
-        partition_ == Partition::rows ? this->rows_of(step, slice) : Range{0, this->rows(step)};
-    const Range panels = partition_ == Partition::rows ? Range{0, panels_} : slice.range(panels_);
-    if (this->mask) {
-      masked_forward(rows, panels, slice);
-    } else if (this->sparse) {
-      sparse_forward(*this->sparse, rows, panels, slice);
-    } else if (this->rows(step) <= most_single_rows_ && slice.count == 1) {
-      for (std::int64_t i = 0; i < this->rows(step); ++i)
-        kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
-    } else {
-      kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), x_of(slice),
-                        this->x.stride, this->y.data, this->y.stride, rows.begin, rows.end,
-                        panels.begin, panels.end, blocking_.forward_inputs});
+    if (partition_ == Partition::rows)
+      return forward_part(this->rows_of(step, slice), {0, panels_}, slice);
+    // Items of work: of each panel, blocks of rows.
+    constexpr std::int64_t block = kernels::kRowAlignment<T>;
+    const std::int64_t rows = this->rows(step);
+    const std::int64_t blocks = (rows + block - 1) / block;
+    const Range items = slice.range(panels_ * blocks);
+    for (std::int64_t item = items.begin; item < items.end;) {
+      const std::int64_t panel = item / blocks;
+      const std::int64_t first = item % blocks;
+      const std::int64_t left = items.end - item;
+      if (const std::int64_t whole = left / blocks; first == 0 && whole > 0) {
+        forward_part({0, rows}, {panel, panel + whole}, slice);
+        item += whole * blocks;
+      } else {
+        const std::int64_t end = std::min(blocks, first + left);
+        forward_part({first * block, std::min(rows, end * block)}, {panel, panel + 1}, slice);
+        item += end - first;
+      }
     }
   }
 
@@ -176,13 +181,30 @@ class DenseStage final : public Stage<T>,
   }
 
   /// The forward pass's partition. A thread that owns the same columns there as in the update has
-  /// their weights in its own cache; and where rows are few, more threads find work among the
-  /// columns.
-  static Partition partition_of(const StageContext<T>& c, std::int64_t panels) {
+  /// their weights in its own cache: worth a panel whose rows two threads share, unless what
+  /// others have written of many rows is more. And where rows are few, more threads find work
+  /// among the columns.
+  static Partition partition_of(const StageContext<T>& c, std::int64_t units, std::int64_t panels) {
+    if (c.threads == 1 || panels < c.threads) return Partition::rows;
     const bool few_rows = c.rows < kernels::kRowAlignment<T> * c.threads;
-    const bool own_weights = c.backward && panels % c.threads == 0;
-    return c.threads > 1 && panels >= c.threads && (few_rows || own_weights) ? Partition::columns
-                                                                             : Partition::rows;
+    const bool own_weights = c.backward && (panels % c.threads == 0 || c.rows <= 2 * units);
+    return few_rows || own_weights ? Partition::columns : Partition::rows;
+  }
+
+  /// y(rows, panels)
+  void forward_part(Range rows, Range panels, ThreadSlice slice) {
+    if (this->mask) {
+      masked_forward(rows, panels, slice);
+    } else if (this->sparse) {
+      sparse_forward(*this->sparse, rows, panels, slice);
+    } else if (rows.size() <= most_single_rows_ && slice.count == 1) {
+      for (std::int64_t i = 0; i < rows.size(); ++i)
+        kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
+    } else {
+      kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), x_of(slice),
+                        this->x.stride, this->y.data, this->y.stride, rows.begin, rows.end,
+                        panels.begin, panels.end, blocking_.forward_inputs});
+    }
   }
 
   kernels::RowArgs<T> product() const {
