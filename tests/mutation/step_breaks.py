@@ -35,6 +35,11 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/stages/dense.cpp",
+        "forward_part({first * block, std::min(rows, end * block)}",
+        "forward_part({first * block, std::min(rows, end * block - block)}",
+    ),
+    (
+        "engine/stages/dense.cpp",
         "if (step.update) ActiveRows::record(*step.update, *weight_, begin, slice.range(inputs_));",
         "",
     ),
