@@ -22,7 +22,8 @@
 //          +------+------+----+             +------+------+----+
 //
 //   With the latter a thread reads in the forward pass just the panels that it has updated in the
-//   step before, which then lie in its own cache. Of a panel between two threads each has some rows.
+//   step before, which then lie in its own cache. Of a panel between two threads each has some
+//   rows.
 //
 //   backward   dx(r, i) = sum over u of dy(r, u) W(i, u)
 //
@@ -63,22 +64,26 @@ struct Blocking {
 
   template <class T>
   static Blocking of(std::int64_t inputs, std::int64_t units, std::int64_t batch,
-                     std::int64_t panel, std::int64_t panels_a_thread) {
+                     std::int64_t panel, std::int64_t threads) {
     const std::int64_t bytes = panel * std::int64_t{sizeof(T)};
     const std::int64_t group = std::max<std::int64_t>(1, kGroupBytes / bytes);
     const std::int64_t groups_of_l2 = cache_sizes().l2 / kGroupBytes;
     const std::int64_t chunk = std::max(kShortChunk, groups_of_l2 / 16 / kShortChunk * kShortChunk);
-    // Where a thread owns few panels, shorter chunks share the work out more evenly.
-    const std::int64_t even = std::max(kShortChunk, inputs * panels_a_thread / 4);
+    // A quarter of a thread's share of dW, as rows of a panel: pieces are no longer, to go up
+    // evenly in threads, and where it is little they are as short as two tiles.
+    const std::int64_t panels = (units + panel - 1) / panel;
+    const std::int64_t quarter = inputs * panels / threads / 4;
+    const std::int64_t unit = threads > 1 && quarter < kShortChunk ? kShortestChunk : kShortChunk;
     return {equal_parts(inputs, cache_sizes().l2 / bytes / 2, 1),
-            equal_parts(inputs, std::min(chunk, even), kShortChunk),
+            equal_parts(inputs, std::min(chunk, std::max(unit, quarter)), unit),
             equal_parts(batch, cache_sizes().l1 / kGradientRowBytes, kTermsInRound),
             equal_parts(inputs, chunk, kShortChunk),
             equal_parts(units, kCacheWays * panel, panel),
             group};
   }
 
-  static constexpr std::int64_t kShortChunk = 48;   // whole tiles on every instruction set
+  static constexpr std::int64_t kShortChunk = 48;  // whole tiles on every instruction set
+  static constexpr std::int64_t kShortestChunk = 12;
   static constexpr std::int64_t kTermsInRound = 4;  // of kernels/multiply.hpp's loops
   static constexpr std::int64_t kGroupBytes = 256;
   static constexpr std::int64_t kGradientRowBytes = 768;  // lines of x and dy, and room for more

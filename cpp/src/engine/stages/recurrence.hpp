@@ -142,9 +142,7 @@ class RecurrentStage : public Stage<T>, public Joins<T>, public Infers<T>, publi
   static constexpr kernels::ActivationFunction<T> kLinear{kernels::ActivationKind::linear, {}};
 
   Blocking blocking_of(const StageContext<T>& c, std::int64_t inputs) const {
-    const std::int64_t panels = weight_.shape.panels();
-    return Blocking::of<T>(inputs, columns_, rows_ * time_, c.kernels.panel,
-                           std::max<std::int64_t>(1, panels / c.threads));
+    return Blocking::of<T>(inputs, columns_, rows_ * time_, c.kernels.panel, c.threads);
   }
 
   /// The lengths of the rows from one on; none where all rows are as long as the time axis.
