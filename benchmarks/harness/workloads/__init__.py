@@ -49,9 +49,7 @@ WORKLOADS: tuple[Workload, ...] = (
         rows=12_800,
         density=DIGITS_DENSITY,
     ),
-    Training(
-        Network((784, 300, 100, 10)), 100, "adam", 1e-3, rows=12_800, density=DIGITS_DENSITY
-    ),
+    Training(Network((784, 300, 100, 10)), 100, "adam", 1e-3, rows=12_800, density=DIGITS_DENSITY),
     Training(_DEEP, 256, "adam", 1e-3, rows=12_800, density=DIGITS_DENSITY),
     # One step of this takes about a second.
     Training(
