@@ -132,6 +132,22 @@ def test_own_callbacks(tmp_path: Path, through: Any) -> None:
     assert new.count == 1
 
 
+def test_a_callback_that_saves_comes_behind_those_that_remember(tmp_path: Path) -> None:
+    """As the file has to hold what they remember of the epoch."""
+
+    class Save(Callback):
+        saves_network = True
+
+        def on_epoch_end(self, net: Any, epoch: int, logs: Any) -> None:
+            net.save(tmp_path / f"{epoch}")
+
+    counts = Counts()
+    network().fit(X, Y, epochs=3, callbacks=[Save(), counts], **OPTIONS)
+    loaded = Counts()
+    cr.load(tmp_path / "2").fit(X, Y, epochs=1, callbacks=[Save(), loaded], **OPTIONS)
+    assert (counts.count, loaded.count) == (3, 3)
+
+
 def test_early_stopping_that_stopped_leaves_nothing(tmp_path: Path) -> None:
     net = network()
     net.fit(X, Y, epochs=50, callbacks=[EarlyStopping(patience=2)], **OPTIONS)

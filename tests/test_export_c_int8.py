@@ -290,3 +290,28 @@ def test_embeddings_and_parametric_activations_stay_in_float(tmp_path, rng):
     report = cr.export_c(net, tmp_path, dtype="int8", calibration=x)
     assert any("periodic" in line for line in report.in_float)
     assert any("mix" in line for line in report.in_float)
+
+
+def test_rows_of_several_inputs_are_a_list_or_a_mapping(tmp_path, rng):
+    a, b = cr.Input(4, name="a"), cr.Input(3, name="b")
+    net = cr.Network([a, b], cr.Dense(2)(cr.Concatenate()([a, b])), seed=0)
+    x = [rng.normal(size=(30, n)).astype(np.float32) for n in (4, 3)]
+    written = []
+    for name, rows in {"list": x, "mapping": {"b": x[1], "a": x[0]}}.items():
+        cr.export_c(net, tmp_path / name, dtype="int8", calibration=rows, test_rows=rows)
+        written.append([path.read_bytes() for path in sorted((tmp_path / name).iterdir())])
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("argument", ["calibration", "test_rows"])
+def test_an_error_names_the_argument_of_rows(tmp_path, argument):
+    one = cr.Sequential([cr.Input(2), cr.Dense(1)])
+    with pytest.raises(ValueError, match=f"^{argument}: x has 5 columns"):
+        cr.export_c(one, tmp_path, **{argument: np.zeros((3, 5))})
+    a, b = cr.Input(4, name="a"), cr.Input(3, name="b")
+    two = cr.Network([a, b], cr.Dense(2)(cr.Concatenate()([a, b])), seed=0)
+    with pytest.raises(TypeError, match=f"^{argument}: .*list or a mapping of a, b, got n"):
+        cr.export_c(two, tmp_path, **{argument: np.zeros((3, 7))})
+    with pytest.raises(TypeError, match=rf"^{argument}: .*got the keys \['a'\]"):
+        cr.export_c(two, tmp_path, **{argument: {"a": np.zeros((3, 4))}})
+    assert not [*tmp_path.iterdir()]

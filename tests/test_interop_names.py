@@ -213,6 +213,33 @@ def test_names_that_modules_have_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        (None, None),
+        ("input", None),
+        ("input", "input_1"),
+        ("class", "lambda"),
+        ("torch", "math"),
+        ("self", "getattr"),
+        ("a b", "a_b"),
+        ("sub", "dense"),
+    ],
+)
+def test_names_that_code_has_of_its_own_for_inputs(names, rng) -> None:
+    torch = pytest.importorskip("torch")
+    x, y = (cr.Input(3, name=name) for name in names)
+    net = cr.Network([x, y], cr.Dense(1, name="last")(x - y), seed=0)
+    module = cr.to_torch(net)
+    rows = rng.normal(size=(2, 5, 3)).astype(np.float32)
+    expected = (rows[0] - rows[1]) @ net.parameters["last.weight"]
+    np.testing.assert_allclose(
+        module(*map(torch.from_numpy, rows)).detach(), expected, rtol=1e-5, atol=1e-6
+    )
+    again = cr.from_torch(module, input_shape=[(3,), (3,)])
+    np.testing.assert_array_equal(again.predict([*rows]), net.predict([*rows]))
+
+
+@pytest.mark.parametrize(
     ("key", "value", "text"),
     [
         ("chainrule.nodes", "[", "'chainrule.nodes' is no JSON"),

@@ -35,14 +35,13 @@ SOLVERS = {
         "learning_rate": "invscaling",
         "learning_rate_init": 2.0,
         "power_t": 0.3,
-        "momentum": 0.0,
+        "momentum": 0.5,
     },
     "adaptive": {
         "solver": "sgd",
         "learning_rate": "adaptive",
         "n_iter_no_change": 2,
         "tol": 0.01,
-        "momentum": 0.0,
     },
     "adam": {"solver": "adam", "learning_rate_init": 0.01},
 }

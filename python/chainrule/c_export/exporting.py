@@ -119,12 +119,12 @@ def export_c(
     dtype : {"float32", "int8"}, default "float32"
         Of the dense layers' weights and arithmetic. What lies between them and is no relu, and
         outputs, are floats in either case.
-    calibration : array_like of shape (rows, inputs), optional
+    calibration : array_like of shape (rows, inputs), or list or mapping of several, optional
         Rows from which int8 takes its scales, layer by layer, without the largest and smallest
         0.01 % of the values; needed for int8.
     validation_data : (x, y) or (x, y, sample_weight), optional
         Where to compare loss and metrics before and after, of a network of one input.
-    test_rows : array_like of shape (rows, inputs), optional
+    test_rows : array_like of shape (rows, inputs), or list or mapping of several, optional
         The first 8 become the self-test's vectors. Default: those of `calibration`, else random
         numbers.
     streaming : bool, default False
@@ -175,8 +175,8 @@ def export_c(
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     plain = lower(net, into_weights=False)
-    data = None if calibration is None else _rows(net, plain, calibration)
-    given = data if test_rows is None else _rows(net, plain, test_rows)
+    data = None if calibration is None else _rows(net, plain, calibration, "calibration")
+    given = data if test_rows is None else _rows(net, plain, test_rows, "test_rows")
     if data is not None and dtype == "int8":
         program, in_float = quantized(plain, data)
     else:
@@ -234,13 +234,20 @@ def _check_earlier(files: Sequence[Path], name: str) -> None:
             )
 
 
-def _rows(net: Network, program: Program, x: object) -> dict[str, Array]:
-    """Return rows of the inputs by name; of several inputs a mapping is given."""
-    if len(program.inputs) == 1:
-        return {name: net._features(x) for name in program.inputs}
-    if not isinstance(x, Mapping) or {*x} != {*program.inputs}:
-        raise TypeError(f"rows must be a mapping with {', '.join(program.inputs)}, got {x!r:.80}")
-    return {name: as_features(x[name], name=name) for name in program.inputs}
+def _rows(net: Network, program: Program, x: object, argument: str) -> dict[str, Array]:
+    """Return rows of the inputs by name; an error names the argument that they were given for."""
+    names = [*program.inputs]
+    try:
+        if len(names) == 1:
+            return {names[0]: net._features(x)}
+        if isinstance(x, list | tuple) and len(x) == len(names):
+            x = dict(zip(names, x, strict=True))
+        if not isinstance(x, Mapping) or {*x} != {*names}:
+            given = f"the keys {[*x]}" if isinstance(x, Mapping) else type(x).__name__
+            raise TypeError(f"expected a list or a mapping of {', '.join(names)}, got {given}")
+        return {name: as_features(x[name], name=name) for name in names}
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{argument}: {error}") from error
 
 
 def _model(net: Network, name: str, program: Program) -> Model:
@@ -313,6 +320,6 @@ def _compared(
     if not all(isinstance(part.y, np.ndarray) for part in parts):
         raise TypeError("validation_data: y is sparse; pass the dense array")
     metrics = measuring.metrics_for(loss, net.outputs, None, data.y)
-    made = np.hstack(model.program.run(_rows(net, model.program, data.x)))
+    made = np.hstack(model.program.run(_rows(net, model.program, data.x, "validation_data")))
     after = measuring.measure_predictions(net, loss, data, metrics, made)
     return net.evaluate(*validation_data, loss=loss, metrics=metrics), after

@@ -87,6 +87,14 @@ class Callback:
     ...
     ...     def load_state_dict(self, state):
     ...         self.waited = state["waited"]
+
+    One that saves the network is called behind all that remember, whatever their order:
+
+    >>> class Save(Callback):
+    ...     saves_network = True
+    ...
+    ...     def on_epoch_end(self, net, epoch, logs):
+    ...         net.save("latest.safetensors")
     """
 
     def __init_subclass__(cls) -> None:

@@ -171,9 +171,7 @@ def _module(
 
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
-    values: dict[str, Any] = {
-        name: tracer.proxy(graph.placeholder(re.sub(r"\W", "_", name))) for name in inputs
-    }
+    values: dict[str, Any] = {name: tracer.proxy(_argument(graph, name)) for name in inputs}
     modules: dict[str, Any] = {}
     made: dict[int, list[str]] = {}
     called: list[str] = []
@@ -206,6 +204,17 @@ def _module(
     several = {name: values[name].node for name in outputs}
     graph.output(several if len(several) > 1 else several[outputs[0]])
     return fx.GraphModule(modules, graph)
+
+
+def _argument(graph: Any, name: str) -> Any:
+    """Return an argument of the module's code, by its name if that is free there.
+
+    A graph gives its nodes names that are no keywords, built-ins or names of other nodes, but
+    leaves arguments theirs, which then might stand for another node, or PyTorch itself.
+    """
+    argument = graph.placeholder(re.sub(r"\W|^self$", "_", name))
+    argument.target = argument.name
+    return argument
 
 
 def _named_modules(

@@ -52,7 +52,7 @@ class LBFGS(FullBatchOptimizer):
     needs ten times fewer passes over the data than the best first-order optimizer, has no learning
     rate to tune and ends by itself. Penalties of layers (``l2``) are part of the loss that it
     minimises; the loss that it reports is without them. Gradients are worked out in the network's
-    dtype and added up in float64.
+    dtype and added up in float64. Another ``fit`` begins anew, without the changes of the last.
 
     Parameters
     ----------
@@ -102,7 +102,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
     first-order optimizers do not come near. The formulas are those of MATLAB's trainlm, with
     errors that are scaled so that their squares' sum is the loss; its factors of the damping, 0.1
     and 10, often jump over the best one, and those here do not. It works in float64; a float32
-    network gets the parameters rounded after each iteration.
+    network gets the parameters rounded after each iteration. Another ``fit`` begins anew, with the
+    first damping.
 
     Parameters
     ----------

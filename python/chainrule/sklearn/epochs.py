@@ -172,7 +172,21 @@ class Epochs(Callback):
             raise StopTraining
 
     def _set_rate(self, net: Any, rate: float) -> None:
+        """Go on with another rate from the velocity at hand.
+
+        scikit-learn's velocity is a sum of steps, that of `SGD` a sum of gradients, which the next
+        rate would scale as a whole.
+        """
+        before = net.optimizer.learning_rate
         net.optimizer.learning_rate = rate / self._objective.gradient_factor
+        core = net._built_core()
+        if "momentum_buffer" not in core.optimizer_slots:
+            return
+        factor = before / net.optimizer.learning_rate
+        for parameter in core.parameters:
+            if parameter.trainable:
+                velocity = core.get_slot("momentum_buffer", parameter.name)
+                core.set_slot("momentum_buffer", parameter.name, velocity * factor)
 
     def _squares_of(self, net: Any) -> float:
         if self._penalty == 0.0:
