@@ -59,12 +59,15 @@ class Assembly:
         What is being read is called there; nodes keep it.
     frozen : collection of str
         The origins whose parameters training leaves as they are.
+    shared : mapping of str to str
+        Origins that use the parameters of another one, with that one.
     """
 
     def __init__(self, dtype: str, *, fold: bool = False) -> None:
         self.dtype = dtype
         self.origin = ""
         self.frozen: Collection[str] = ()
+        self.shared: Mapping[str, str] = {}
         self._fold = fold
         self._inputs: list[Tensor] = []
         self._nodes: list[NetworkNode] = []
@@ -304,7 +307,7 @@ class Assembly:
             assert placed.node is not None
             names[name] = placed.node.name
         inputs = {x.name: x.stored for x in self._inputs}
-        return network_of(inputs, self._nodes, names, self.dtype)
+        return network_of(inputs, self._nodes, names, self.dtype, self.shared)
 
     def _shaped(self, x: Tensor) -> Tensor:
         """Return a tensor whose node gives the shape."""

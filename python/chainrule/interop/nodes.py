@@ -125,14 +125,16 @@ def network_of(
     nodes: Sequence[NetworkNode],
     outputs: Mapping[str, str],
     dtype: str,
+    shared: Mapping[str, str] | None = None,
 ) -> Network:
     """Return the network of nodes: of a chain a `Sequential`, else one that names its nodes itself.
 
     Of the inputs shapes are given by name, of the outputs nodes. Nodes are called after their
-    origins, and left out where no output depends on them. ValueError if an array has a wrong shape
-    or is not finite.
+    origins, and left out where no output depends on them. Those of origins that are `shared` have
+    the parameters of another origin. ValueError if an array has a wrong shape or is not finite.
     """
     nodes = _leading_to(outputs.values(), nodes)
+    _tie(nodes, shared or {})
     layers = [node.layer for node in nodes]
     # A layer that is called twice has one set of parameters, which in a `Sequential` it has not.
     once = len({*map(id, layers)}) == len(layers)
@@ -166,13 +168,42 @@ def _leading_to(names: Collection[str], nodes: Sequence[NetworkNode]) -> list[Ne
     return [node for node in nodes if node.name in needed]
 
 
+def _tie(nodes: Sequence[NetworkNode], shared: Mapping[str, str]) -> None:
+    """Let nodes have the layers of those whose parameters theirs are, where both are the same.
+
+    They are called after them; a layer that became a part of different ones stays several.
+    """
+    calls: dict[str, dict[str, list[NetworkNode]]] = {}
+    tied = {*shared, *shared.values()}
+    for node in nodes:
+        if node.arrays and node.origin in tied:
+            owner = shared.get(node.origin, node.origin)
+            calls.setdefault(owner, {}).setdefault(node.origin, []).append(node)
+    for owner, by_origin in calls.items():
+        first, *others = by_origin.values()
+        for call in others:
+            if len(call) == len(first) and all(map(_are_same, call, first)):
+                for node, other in zip(call, first, strict=True):
+                    node.layer, node.arrays, node.origin = other.layer, {}, owner
+        for node in first:
+            node.origin = owner
+
+
+def _are_same(node: NetworkNode, other: NetworkNode) -> bool:
+    """Whether two nodes have layers with the same options and parameters."""
+    if node.layer.config != other.layer.config or [*node.arrays] != [*other.arrays]:
+        return False
+    return all(np.array_equal(a, other.arrays[name]) for name, a in node.arrays.items())
+
+
 def _graph_of(
     inputs: Mapping[str, Shape], nodes: Sequence[NetworkNode], outputs: Mapping[str, str]
 ) -> tuple[list[Input], Any]:
     """Return inputs and outputs of the graph of nodes, as a network is made of them."""
     # The names of several outputs are those of their nodes.
     ends = {*outputs.values()} if len(outputs) > 1 else set()
-    kept = {id(node.layer) for node in nodes if node.name in ends}
+    first = {id(node.layer): node.name for node in reversed(nodes)}  # of several calls of a layer
+    kept = {key for key, name in first.items() if name in ends}
     taken = {*map(_node_name, (*inputs, *(outputs if ends else ())))}
     named = _named_layers([node for node in nodes if id(node.layer) not in kept], taken)
 
@@ -183,7 +214,8 @@ def _graph_of(
             layer = given.get(id(node.layer), node.layer)
             # Not by a call, which of a layer with `return_state` gives several tensors.
             read = [tensors[name] for name in node.inputs]
-            tensors[node.name] = SymbolicTensor(layer, read, layer.name, layer)
+            name = layer.name if first[id(node.layer)] == node.name else None
+            tensors[node.name] = SymbolicTensor(layer, read, name, layer)
         made: Any = {_node_name(name): tensors[node] for name, node in outputs.items()}
         return [*entries.values()], made if len(made) > 1 else next(iter(made.values()))
 

@@ -57,7 +57,8 @@ def to_onnx(
     Its input is ``x`` of shape (rows, inputs) for any number of rows, or with all axes of an input
     that has several, its output ``y``. Several inputs and outputs have the names of their nodes.
     Scaling layers are part of the graph, dropout is left out, and batch normalisation uses its
-    running statistics. Names of nodes, and which are frozen, stand in the file's metadata.
+    running statistics. Names of nodes, and which are frozen or share parameters, stand in the
+    file's metadata.
 
     Parameters
     ----------

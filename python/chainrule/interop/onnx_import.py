@@ -59,8 +59,10 @@ def from_onnx(
     -------
     Sequential, or Network if the graph is no chain
         In float64 if the output is of double, else in float32. Scaling at the front becomes a
-        `Rescaling` or a `Normalization`. Nodes of files that `to_onnx` wrote keep their names, and
-        stay frozen. It has no loss yet.
+        `Rescaling` or a `Normalization`. Nodes of files that `to_onnx` wrote keep their names, stay
+        frozen, and share parameters as before. Of other programs' files, in which equal constants
+        may have become one, nodes that read the same weights are layers of their own. It has no
+        loss yet.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
         return []
     # Arithmetic that means something alone may still be the beginning of more.
     for nodes in reversed(list(part.functions(first, done))):
-        if all(reader.understands(each) for each in nodes):
+        if all(reader.understands(each) for each in nodes) or reader.splits(nodes):
             continue
         x = reader.read(name, nodes)
         if x.batch:

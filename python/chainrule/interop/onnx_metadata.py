@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ONNX files say of a network beside its operators: names, what is frozen, some layers."""
+"""What ONNX files say of a network beside its operators: names, what is frozen and shared."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chainrule.interop.nodes import NetworkNode
 __all__ = ["DESCRIBED", "Names", "metadata_of", "prefix_of"]
 
 _NODES, _FROZEN, _LAYERS = "chainrule.nodes", "chainrule.frozen", "chainrule.layers"
+_SHARED = "chainrule.shared"
 # Kinds of layers that operators alone do not tell.
 DESCRIBED = frozenset(
     {
@@ -40,12 +41,17 @@ def prefix_of(node: NetworkNode) -> str:
 
 
 def metadata_of(inputs: Sequence[str], nodes: Sequence[NetworkNode]) -> dict[str, str]:
-    """Return the entries of a file's metadata as JSON: lists of names, and layers by name."""
+    """Return the entries of a file's metadata as JSON: names, layers and owners by name."""
     frozen = [node.name for node in nodes if node.frozen]
     metadata = {_NODES: json.dumps([*inputs, *(node.name for node in nodes)])}
     layers = {node.name: node.layer.config for node in nodes if node.layer.kind in DESCRIBED}
     metadata |= {_FROZEN: json.dumps(frozen)} if frozen else {}
-    return metadata | ({_LAYERS: json.dumps(layers)} if layers else {})
+    metadata |= {_LAYERS: json.dumps(layers)} if layers else {}
+    first: dict[int, str] = {}  # nodes that share parameters have one dict of them
+    owners = {node.name: first.setdefault(id(node.arrays), node.name) for node in nodes}
+    having = [node.name for node in nodes if node.arrays]
+    shared = {name: owners[name] for name in having if owners[name] != name}
+    return metadata | ({_SHARED: json.dumps(shared)} if shared else {})
 
 
 class Names:
@@ -62,6 +68,8 @@ class Names:
         The nodes whose parameters training leaves as they are.
     layers : mapping of str to dict
         The configs of some nodes' layers.
+    shared : mapping of str to str
+        Nodes that use another one's parameters, with that one.
 
     Raises
     ------
@@ -76,6 +84,10 @@ class Names:
         if not isinstance(layers, dict) or not all(isinstance(v, dict) for v in layers.values()):
             raise ModelFileError(f"the metadata {_LAYERS!r} are no layers by name")
         self.layers: Mapping[str, Mapping[str, Any]] = layers
+        shared = _parsed(metadata, _SHARED, "{}")
+        if not isinstance(shared, dict) or not all(isinstance(v, str) for v in shared.values()):
+            raise ModelFileError(f"the metadata {_SHARED!r} are no names by name")
+        self.shared: Mapping[str, str] = shared
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a node or input."""

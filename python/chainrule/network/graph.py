@@ -369,8 +369,11 @@ class _Naming:
 
     def again(self, first: str) -> str:
         """Return the name of the next call of a layer."""
-        self._calls[first] = self._calls.get(first, 0) + 1
-        return f"{first}/{self._calls[first]}"
+        name = first
+        while name == first or name in self._taken:  # by an output that has such a name
+            self._calls[first] = self._calls.get(first, 0) + 1
+            name = f"{first}/{self._calls[first]}"
+        return name
 
     def scope(self, network: Any) -> str:
         """Return what a network within this one is called."""
