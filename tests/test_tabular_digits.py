@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables whose numbers vary little beside their size."""
+"""Tables whose numbers vary little beside their size: columns and targets."""
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 import pytest
@@ -105,3 +107,80 @@ def test_a_column_of_hardly_any_digits_is_named():
         TabularClassifier(**QUICK).fit(frame, PART > 1000)
     with pytest.warns(UserWarning, match="column 1 "):
         TabularClassifier(**QUICK).fit(frame.to_numpy(), PART > 1000)
+
+
+LINE = RANDOM.normal(size=ROWS)
+REMEDY = "Subtract an offset, such as the mean, from y before fit and add it to predictions"
+
+
+def warnings_of(y, **options):
+    """The texts of the warnings of a fit to targets, and the model."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = TabularRegressor(**QUICK, **options).fit(LINE[:, np.newaxis], y)
+    assert all(each.category is UserWarning for each in caught)
+    assert all(each.filename == __file__ for each in caught)
+    return [str(each.message) for each in caught], model
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "quantile"}, {"members": 2}])
+def test_coarse_targets_warn_once(options):
+    (text,), model = warnings_of(1e6 + LINE, **options)
+    assert f"the spacing at {1e6 + LINE.max():.6g} is 0.0625, more than a hundredth" in text
+    assert f"deviation, {LINE.std():.3g}. {REMEDY}" in text
+    assert len(np.unique(model.predict(LINE[:, np.newaxis]))) < 200  # of 400 rows
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        LINE,
+        1e5 + LINE,  # whose spacing is 1 / 128
+        1e30 * LINE,
+        1e-30 * LINE,
+        np.full(ROWS, 1e9),
+        np.full(ROWS, np.finfo(np.float32).max),
+        np.column_stack([LINE, np.full(ROWS, 1e9)]),
+    ],
+)
+def test_targets_of_enough_digits_do_not(y):
+    assert warnings_of(y)[0] == []
+
+
+def test_the_coarsest_of_several_targets_is_named():
+    (text,), _ = warnings_of(np.column_stack([1e6 + LINE, LINE, 4e6 + LINE]))
+    assert text.startswith("column 2 of y is coarse")
+    assert "(also coarse: column 0)" in text
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (1_764_500_000.0 + RANDOM.uniform(0.0, 120.0, ROWS), f"is 128, more than the .* {REMEDY}"),
+        (1e8 + LINE, "the spacing at 1e.08 is 8, more than the standard deviation"),
+        (np.column_stack([LINE, 1e8 + LINE]), "column 1 of y .* Subtract"),
+        (1e-48 * LINE, "Multiply y by a large factor"),
+        (1e-180 * LINE, "Multiply y by a large factor"),
+    ],
+)
+def test_targets_of_which_float32_leaves_nothing_are_refused(y, words):
+    model = TabularRegressor(**QUICK)
+    with pytest.raises(ValueError, match=words):
+        model.fit(LINE[:, np.newaxis], y)
+    assert "model_" not in vars(model)
+
+
+def test_the_command_tells_the_same(tmp_path, monkeypatch, capsys):
+    from chainrule.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    pandas.DataFrame({"x": LINE, "y": 1e6 + LINE}).to_csv("some.csv", index=False)
+    pandas.DataFrame({"x": LINE, "y": 1e9 + LINE}).to_csv("none.csv", index=False)
+    command = ["train", "--target", "y", "--budget", "fast", "--quiet", "--output", "model"]
+    with pytest.warns(UserWarning, match=REMEDY) as caught:
+        assert main([*command, "--data", "some.csv"]) == 0
+    assert len(caught) == 1
+    (tmp_path / "model").unlink()
+    assert main([*command, "--data", "none.csv"]) == 2
+    assert REMEDY in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
