@@ -99,6 +99,12 @@ def test_other_columns_keep_their_bits_beside_such_a_column():
     assert beside[:, :6].tobytes() == plain.tobytes()
 
 
+def test_a_spread_that_float32_has_not_is_no_harm():
+    """A column that networks of float32 cannot see is not learnt from in double either."""
+    frame = pandas.DataFrame({"x": 1e-36 * (1.0 + 1e-10 * PART / 1000.0)})
+    assert "moved.center" not in prepared(frame, "float32")[2].statistics()
+
+
 def test_a_column_of_hardly_any_digits_is_named():
     frame = pandas.DataFrame(
         {"size": RANDOM.normal(size=ROWS), "ns": 2.0**60 + 2.0**35 + PART * 32}

@@ -236,10 +236,11 @@ def _fitted(
     if abs(median) < _WIDE * spread:
         return [_Source(what, place, median, spread)]
     center = float(np.float32(median))
-    if not abs(median - center) > spread:
-        return [_Source(what, place, center, spread)]
     # By a power of two the division is exact, of which the rest may be many.
-    spread = 2.0 ** round(math.log2(spread))
+    power = 2.0 ** round(math.log2(spread))
+    if not abs(median - center) > spread or not np.float32(power) > 0.0:
+        return [_Source(what, place, center, spread)]
+    spread = power
     return [_Source(what, place, center, spread, float(np.float32((median - center) / spread)))]
 
 
