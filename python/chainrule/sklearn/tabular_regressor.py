@@ -16,6 +16,7 @@ from chainrule import losses
 from chainrule.losses import Loss, Quantile
 from chainrule.sklearn.rows import Rows
 from chainrule.sklearn.tabular import CONSTRAINTS, TabularEstimator
+from chainrule.sklearn.target_digits import check_digits
 from chainrule.tables.model import Examples
 from chainrule.tables.network import Outputs
 from chainrule.tables.target import Target
@@ -54,6 +55,12 @@ n_outputs_
     -----
     As of `TabularClassifier`. Predictions of a single target stay within the range of the targets
     that were trained on.
+
+    Predictions have the digits of float32, whose numbers lie 128 apart at 1.7e9, such as seconds
+    since 1970. Of a target, or one of several, that varies little beside its size, subtract an
+    offset before `fit` and add it to predictions. There is a warning where the spacing of float32
+    at the largest target is more than a hundredth of the standard deviation, and an error where it
+    is more than that. Columns of ``X`` need no such care.
 
     Examples
     --------
@@ -112,7 +119,13 @@ n_outputs_
         Raises
         ------
         ValueError, TypeError
-            If something does not fit.
+            If something does not fit; ValueError also if float32 cannot tell targets from each
+            other.
+
+        Warns
+        -----
+        UserWarning
+            If float32 rounds targets by much of their standard deviation.
         """
         self._fit(X, y, sample_weight)
         return self
@@ -203,6 +216,7 @@ n_outputs_
             if not given or given[0] <= 0.0 or given[-1] >= 1.0:
                 raise ValueError(f"quantiles must lie between 0 and 1, got {self.quantiles!r}")
             self._fitted_quantiles = tuple(given)
+        check_digits(y)
         return _Numbers()
 
     def _target(self) -> Target:

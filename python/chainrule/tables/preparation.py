@@ -8,6 +8,8 @@ column for each value, text of many is embedded by the network.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +25,11 @@ __all__ = ["Preparation"]
 
 _MOST_ONE_HOT = 9
 _CLIP = 3.0
-# So large a median beside the spread is subtracted in double by the core, from its float32.
+# So large a median beside the spread is subtracted in double by the core, from its float32. What
+# that leaves of it is subtracted by a second layer where it is more than the spread.
 _WIDE = 1024.0
+# The steps of that difference, in spreads, from which on there is a warning.
+_COARSE = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class _Source:
     place: int  # of the column, or of the output
     median: float = 0.0
     spread: float = 1.0
+    rest: float = 0.0  # in spreads: what the median's float32 leaves of it, where that is much
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class Preparation:
         matrix : ndarray of float64, shape (rows, columns)
         weights : ndarray, shape (rows,), optional
             A row of weight 2 counts as two rows.
+
+        Warns
+        -----
+        UserWarning
+            If the numbers of a column lie too close to each other for their size.
         """
         sizes = [2 if c.kind == "boolean" else len(c.categories) for c in description.columns]
         codes = {place: size for place, size in enumerate(sizes) if size > 0}
@@ -88,7 +99,9 @@ class Preparation:
                 outputs += _width(encoded[place])
             elif place not in embedded and column.kind != "empty":
                 values = matrix[:, place]
-                sources += _fitted("value", place, values, weights)
+                scaled = _fitted("value", place, values, weights)
+                _check_digits(scaled, repr(place if column.name is None else column.name))
+                sources += scaled
                 sources += _fitted("missing", place, np.isnan(values) * 1.0, weights)
         return cls(len(sizes), encoded, embedded, tuple(sources))
 
@@ -104,14 +117,17 @@ class Preparation:
         parts = []
         if read or not self.sources:
             indicators = tuple(source.place for source in missing)
+            columns, scaled = tuple(read) or None, x
+            if self._has_rests:  # the core subtracts in double in the first layer alone
+                scaled = cr.Normalization("robust", columns=columns, name="scaled")(x)
             scaled = cr.Normalization(
                 "robust",
                 clip=_CLIP,
                 missing="indicator" if indicators else "zero",
-                columns=tuple(read) or None,
+                columns=columns,
                 indicator_columns=indicators or None,
-                name="scaled",
-            )(x)
+                name="moved" if self._has_rests else "scaled",
+            )(scaled)
             taken = [source.place for source in values] or ([] if self.sources else [0])
             taken += range(self.columns, self.columns + len(missing))
             parts.append(cr.Take(tuple(taken))(scaled))
@@ -135,6 +151,10 @@ class Preparation:
             for source in values:
                 center[source.place], scale[source.place] = source.median, source.spread
             found |= {"scaled.center": center, "scaled.scale": scale}
+            if self._has_rests:
+                rests = np.zeros(self.columns)
+                rests[[source.place for source in values]] = [source.rest for source in values]
+                found |= {"moved.center": rests, "moved.scale": np.ones(self.columns)}
         if len(values) < len(self.sources):
             rest = [s.what != "value" for s in self.sources]
             center = np.array([s.median for s in self.sources])
@@ -155,6 +175,10 @@ class Preparation:
         codes = matrix[:, [*self.embedded]] + 1.0
         known = np.isfinite(codes) & (codes <= [*self.embedded.values()])
         return [np.where(known, codes, 0.0).astype(np.int64), numbers]
+
+    @property
+    def _has_rests(self) -> bool:
+        return any(source.rest != 0.0 for source in self.sources)
 
     def _of(self, what: str) -> list[_Source]:
         return [source for source in self.sources if source.what == what]
@@ -209,9 +233,27 @@ def _fitted(
         spread = float(values.max()) / 2.0 - float(values.min()) / 2.0
     if not np.isfinite(spread) or not np.isfinite(1.0 / spread):
         return []
-    if abs(median) >= _WIDE * spread:
-        median = float(np.float32(median))
-    return [_Source(what, place, median, spread)]
+    if abs(median) < _WIDE * spread:
+        return [_Source(what, place, median, spread)]
+    center = float(np.float32(median))
+    # By a power of two the division is exact, of which the rest may be many.
+    power = 2.0 ** round(math.log2(spread))
+    if not abs(median - center) > spread or not np.float32(power) > 0.0:
+        return [_Source(what, place, center, spread)]
+    spread = power
+    return [_Source(what, place, center, spread, float(np.float32((median - center) / spread)))]
+
+
+def _check_digits(sources: list[_Source], shown: str) -> None:
+    """Warn where differences from a median's float32 are rounded to few steps."""
+    for source in sources:
+        if np.spacing(np.float32(abs(source.rest))) > _COARSE:
+            warnings.warn(
+                f"the numbers of column {shown} lie within about {source.spread:.3g} of each other "
+                f"at {source.median:.6g}, which leaves few of their digits. Subtract an offset, "
+                "such as the minimum, from the column before fit and predict",
+                stacklevel=6,
+            )
 
 
 def _quantiles(
