@@ -33,14 +33,23 @@ OPEN = {
     "the only column": ('x\n1\n"3\n', None, 3),
     "header": ('x,"y\n1,2\n3,4\n', "last", 1),
     "first row without header": ('1,"2\n3,4\n', "last", 1),
-    "after closed ones": ('x,y\n"1","a\n""b"""\n2,"c\n\nd"\n3,"e""\n4,f\n', "last", 7),
+    "after closed ones": ('x,y\n0,a\n1,"a\n""b"""\n2,"c\n\nd"\n3,"e""\n4,f\n', "last", 8),
     "after a quote within a field": ('x,y\n1,a"b\n2,"c\n3,d\n', "last", 3),
     "doubled at the end": ('x,y\n1,a\n2,"b""', "last", 3),
-    "second in its record": ('x,v,y\n1,"a\n\nb","c\n2,d,e\n', "x", 4),
+    "second in its record": ('x,v,y\nd,1,2\n"a\n\nb","3\nd,1,2\n', "x", 5),
     "longer than a field may be": ('x,y\n1,a\n2,"b\n' + "3,c\n" * 50_000, "last", 3),
     "two line breaks": ('x,y\r\n1,a\r\n2,"b\r\n3,c\r\n', "last", 3),
     "returns": ('x,y\r1,a\r2,"b\r3,c\r', "last", 3),
 }
+# The same behind the lines that tell a file's layout, where another reader is the first to see it.
+for case, (text, label, line) in [*OPEN.items()]:
+    lines = text.splitlines(keepends=True)
+    if line > 2:
+        OPEN[f"{case}, later"] = (
+            "".join([*lines[:2], *lines[1:2] * 3, *lines[2:]]),
+            label,
+            line + 3,
+        )
 CLOSED = {
     "line breaks": ('x,y\n1,"a\nb"\n2,"c\r\n\r\nd"', ["a\nb", "c\r\n\r\nd"]),
     "doubled": ('x,y\n1,"a"""\n2,""""', ['a"', '"']),
@@ -84,13 +93,17 @@ def test_it_is_one_with_any_options(tmp_path, case):
 
 @pytest.mark.parametrize(
     ("text", "drop"),
-    [('1,2,a\n3,4,"b\n5,6,c\n', -1), ('a,1,2\n"b,3,4\nc,5,6\n', 0), ('1,a,2\n3,"b,4\n', 1)],
+    [
+        ("1,2,a\n" * 4 + '3,4,"b\n', -1),
+        ("a,1,2\n" * 4 + '"b,3,4\nc,5,6\n', 0),
+        ("1,a,2\n" * 4 + '3,"b,4\n', 1),
+    ],
 )
 @pytest.mark.parametrize("label", [None, "first", "last"])
 def test_columns_left_out_are_read_too(tmp_path, text, drop, label):
     path = tmp_path / "train.csv"
     path.write_text(text)
-    with raises(path, 2):
+    with raises(path, 5):
         load_csv(path, label=label, drop=drop)
 
 

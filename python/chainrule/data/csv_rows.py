@@ -65,15 +65,14 @@ def read_rows(layout: Layout, dtype: FeatureType) -> Rows:
 
 
 def _end(layout: Layout) -> str:
-    """Return a row to put behind the last one: an error for NumPy if a quote is still open there.
+    """Return a row to put behind the last one, which shows whether a quote is still open there.
 
-    NumPy takes the end of a file for the end of a quoted field. Its first quote closes an open one,
-    so that what follows is no number, or has more fields than a row.
+    NumPy takes the end of a file for the end of a quoted field. The first quote of this row closes
+    an open one: what follows is no number, or has more fields than a row, which NumPy refuses, or
+    with text in the first column it is the end of the last row, and there are fewer rows than
+    lines, so that `_lines` reads them.
     """
-    features = frozenset(layout.features)
-    text = f'"0{layout.delimiter}0"'
-    row = ('"nan"' if i in features else text for i in range(layout.columns))
-    return layout.delimiter.join(row) + "\n"
+    return layout.delimiter.join(['"nan"'] * layout.columns) + "\n"
 
 
 def _record(layout: Layout, dtype: FeatureType) -> np.dtype[Any]:
