@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib.util
 import re
 from pathlib import Path
 
@@ -326,3 +327,33 @@ def test_bad_arguments(capsys, homes, options, text):
     Path("x.npz").write_text("")
     data = [] if "--data" in options else ["--data", "homes.csv"]
     assert text in refused(capsys, "train", *data, *options)
+
+
+def test_truth_values_in_text_match_booleans(capsys):
+    flags = RANDOM.random(ROWS) < 0.5
+    area = RANDOM.normal(size=ROWS)
+    price = 10.0 * flags + area
+    table = pandas.DataFrame({"pool": np.where(flags, "TRUE", "FALSE"), "area": area})
+    table.assign(price=price).to_csv("upper.csv", index=False)
+    train(capsys, "upper.csv", "--target", "price")
+    expected = predicted(capsys, "model", "upper.csv")
+    assert main(["evaluate", "model", "--data", "upper.csv"]) == 0
+    figures = capsys.readouterr().out
+    assert numbers(expected).std() > 3
+    others = {
+        "python.csv": flags,
+        "lower.csv": np.where(flags, "true", "false"),
+        "bits.csv": flags.astype(int),
+    }
+    for name, pool in others.items():
+        table.assign(pool=pool, price=price).to_csv(name, index=False)
+    if importlib.util.find_spec("pyarrow"):
+        table.assign(pool=flags, price=price).to_parquet("flags.parquet")
+        others["flags.parquet"] = flags
+    for name in others:
+        assert predicted(capsys, "model", name) == expected, name
+        assert main(["evaluate", "model", "--data", name]) == 0
+        assert capsys.readouterr().out == figures, name
+    estimator = TabularRegressor(budget="fast").fit(table, price)
+    found = estimator.predict(table.assign(pool=flags))
+    np.testing.assert_array_equal(found, estimator.predict(table))

@@ -176,3 +176,43 @@ def test_few_categories_have_columns_and_many_are_embedded():
     assert preparation.embedded == {0: 10}
     assert codes[:, 0].tolist() == [1, 10, 0, 0]
     assert not numbers.any()
+
+
+SPELLINGS = ["TRUE", "FALSE", "true", "False", "1", "0", None, "yes"]
+
+
+@pytest.mark.parametrize("known", [("TRUE", "FALSE"), ("true", "false"), ("1", "0")])
+def test_categories_that_are_truth_values_match_their_other_spellings(known):
+    learnt = TableDescription.of(np.array([[known[0]], [known[1]]], dtype=object))
+    assert learnt.columns[0].kind == "category"
+    true, false = (learnt.columns[0].categories.index(name) for name in known)
+    for description in (learnt, TableDescription.from_config(learnt.to_config())):
+        texts = np.array(SPELLINGS, dtype=object)[:, np.newaxis]
+        expected = [true, false, true, false, true, false, NAN, 2]
+        np.testing.assert_array_equal(description.matrix(texts)[:, 0], expected)
+        for flags in (np.array([[True], [False]]), [[1.0], [0.0]], [[True], [False]]):
+            np.testing.assert_array_equal(description.matrix(flags)[:, 0], [true, false])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_booleans_of_frames_match_truth_values_in_text(library):
+    description = TableDescription.of(frame(library, {"a": ["TRUE", "FALSE", None]}))
+    flags = frame(library, {"a": [True, None, False]})
+    np.testing.assert_array_equal(description.matrix(flags)[:, 0], [1, NAN, 0])
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "codes"),
+    [
+        (["False", "TRUE", "True"], ["True", "TRUE", "true", True], [2, 1, 3, 2]),
+        (["FALSE", "TRUE", "maybe"], ["true", "TRUE", True], [3, 1, 3]),
+        (["0", "01", "1"], ["1", "01", "true", "001"], [2, 1, 3, 3]),
+        (["00", "01"], ["1", "0", True], [2, 2, 2]),
+        (["TRUE"], ["true", "false", False], [0, 1, 1]),
+    ],
+)
+def test_exact_categories_come_first_and_others_stay_as_they_are(known, given, codes):
+    description = TableDescription.of(np.array(known, dtype=object)[:, np.newaxis])
+    assert description.columns[0].categories == tuple(known)
+    found = [description.matrix(np.array([[value]], dtype=object))[0, 0] for value in given]
+    assert found == codes

@@ -160,9 +160,9 @@ def load_csv(
     FileNotFoundError
         If there is no such file.
     DataFileError
-        If an entry is missing, no number or does not fit `dtype`, or a line has another number of
-        fields; the text names line and column. Also if the file is empty, not UTF-8, corrupt, a
-        device or too long, or its delimiter is not clear.
+        If an entry is missing, no number or does not fit `dtype`, a line has another number of
+        fields, or no quote closes a quoted field; the text names line and column. Also if the file
+        is empty, not UTF-8, corrupt, a device or too long, or its delimiter is not clear.
     ValueError, TypeError
         If an argument is wrong or there is no such column.
 

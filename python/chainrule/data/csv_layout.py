@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from chainrule.names import unknown_name
 
 # Lines that two records may lie on, if they have line breaks within quotes.
 _LINES_TO_SEE = 100
+# The rest of a quoted field, with the quote that ends it; two of them stand for one within it.
+_REST_OF_FIELD = re.compile(r'[^"]*(?:""[^"]*)*"(?!")')
 
 
 class Layout(NamedTuple):
@@ -44,12 +47,22 @@ class Records:
     """The records of an open CSV file that are not blank, one at a time."""
 
     def __init__(self, text: io.TextIOWrapper, delimiter: str) -> None:
-        self._reader = csv.reader(text, delimiter=delimiter)
+        self._at_end = False
+        self._reader = csv.reader(chain(text, self._ends()), delimiter=delimiter)
         self.line = self.end = 0
 
+    def _ends(self) -> Iterator[str]:
+        """Yield no line, but note that one was asked for behind the last."""
+        self._at_end = True
+        yield from ()
+
     def __iter__(self) -> Iterator[list[str]]:
-        """Yield the fields of each record."""
+        """Yield the fields of each record; csv.Error if the last one ends within quotes."""
         for record in self._reader:
+            # Only within quotes does a record go on behind its line. The reader's `strict` would
+            # say so too, but it also refuses text behind a closing quote.
+            if self._at_end:
+                raise csv.Error("unexpected end of data")
             self.line, self.end = self.end + 1, self._reader.line_num
             if record:
                 yield record
@@ -65,7 +78,35 @@ def open_records(source: Source, delimiter: str) -> Iterator[Records]:
         except UnicodeDecodeError as error:
             raise _not_utf8(source, records.end, error) from error
         except csv.Error as error:
-            raise DataFileError(f"{source.path}, line {records.end + 1}: {error}") from error
+            # What an open quote takes in may also be more than the longest field.
+            line, fault = _open_quote(source, delimiter), "a quote opens a field that never ends"
+            if line is None:
+                line, fault = records.end + 1, str(error)
+            raise DataFileError(f"{source.path}, line {line}: {fault}") from error
+
+
+def _open_quote(source: Source, delimiter: str) -> int | None:
+    """Return the line on which a quoted field begins that does not end, or None without one."""
+    with open_text(source) as text, suppress(UnicodeDecodeError):
+        return _open_quote_of(text, delimiter)
+    return None
+
+
+def _open_quote_of(lines: Iterable[str], delimiter: str) -> int | None:
+    begin: int | None = None
+    for number, line in enumerate(lines, 1):
+        place, more = 0, True
+        while more:
+            if begin is None and line.startswith('"', place):
+                begin, place = number, place + 1
+            if begin is not None:
+                rest = _REST_OF_FIELD.match(line, place)
+                if rest is None:
+                    break
+                begin, place = None, rest.end()
+            place = line.find(delimiter, place) + 1
+            more = place > 0
+    return begin
 
 
 def find_layout(

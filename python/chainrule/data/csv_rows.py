@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -37,14 +37,14 @@ def read_rows(layout: Layout, dtype: FeatureType) -> Rows:
             for _ in range(layout.header_line):
                 text.readline()
             table = np.loadtxt(
-                text,
+                chain(text, [_end(layout)]),
                 record,
                 comments=None,
                 delimiter=layout.delimiter,
                 converters=converters,
                 ndmin=1,
                 quotechar='"',
-            )
+            )[:-1]
         except ValueError as error:
             if not isinstance(error, DataFileError):
                 _raise_first_fault(layout, dtype)
@@ -62,6 +62,17 @@ def read_rows(layout: Layout, dtype: FeatureType) -> Rows:
         _raise_first_fault(layout, dtype)
     labels = [] if layout.label is None else table["y"][:, 0].tolist()
     return Rows(x, labels, _lines(layout, contents, len(x)))
+
+
+def _end(layout: Layout) -> str:
+    """Return a row to put behind the last one, which shows whether a quote is still open there.
+
+    NumPy takes the end of a file for the end of a quoted field. The first quote of this row closes
+    an open one: what follows is no number, or has more fields than a row, which NumPy refuses, or
+    with text in the first column it is the end of the last row, and there are fewer rows than
+    lines, so that `_lines` reads them.
+    """
+    return layout.delimiter.join(['"nan"'] * layout.columns) + "\n"
 
 
 def _record(layout: Layout, dtype: FeatureType) -> np.dtype[Any]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
@@ -17,6 +17,9 @@ __all__ = ["Column", "TableDescription"]
 
 # Rarer categories than these many are taken for unknown ones.
 _MOST_CATEGORIES = 10_000
+_WORDS = {"true": 1.0, "false": 0.0}
+# What text in a column of truth values may be, in lower case.
+_TRUTHS = {**_WORDS, "1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0}
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class TableDescription:
         -------
         ndarray of float64, shape (rows, columns)
             Of categories their places among those of the column; of unknown ones the number of
-            known ones.
+            known ones. Where the known ones are a spelling of true and one of false, as in
+            TRUE and FALSE, booleans and other spellings are the same.
 
         Raises
         ------
@@ -169,7 +173,11 @@ def _numbers(column: Column, values: Values, shown: str) -> NDArray[np.float64]:
         code_of = {name: float(code) for code, name in enumerate(column.categories)}
         code_of[None] = np.nan  # type: ignore[index]
         unknown = float(len(column.categories))
-        codes = [code_of.get(text, unknown) for text in as_text(values).tolist()]
+        texts = as_text(values).tolist()
+        if truths := _codes_of_truths(column.categories):
+            for text in {*texts} - code_of.keys():
+                code_of[text] = truths.get(_TRUTHS.get(text.lower()), unknown)
+        codes = [code_of.get(text, unknown) for text in texts]
         return np.array(codes, dtype=np.float64)
     dates = "date" in (column.kind, values.kind)
     if values.kind in (column.kind, "empty") or (values.kind != "category" and not dates):
@@ -190,13 +198,22 @@ def _numbers(column: Column, values: Values, shown: str) -> NDArray[np.float64]:
         ) from None
 
 
+def _codes_of_truths(categories: Sequence[str]) -> dict[float | None, float]:
+    """Return the codes of 1 and 0 if categories are a spelling of each, such as TRUE and FALSE."""
+    truths = [_TRUTHS.get(name.lower()) for name in categories]
+    # With two spellings of one, each is a category of its own.
+    if None in truths or len({*truths}) < len(truths):
+        return {}
+    return {truth: float(code) for code, truth in enumerate(truths)}
+
+
 def _parsed(kind: Kind, text: NDArray[Any]) -> NDArray[np.float64]:
     if kind == "date":
         dates = np.array(["NaT" if t is None else t for t in text], dtype="M8[us]")
         days: NDArray[np.float64] = dates.astype(np.int64) / 86_400_000_000.0
         days[np.isnat(dates)] = np.nan
         return days
-    words = {"true": 1.0, "false": 0.0} if kind == "boolean" else {}
+    words = _WORDS if kind == "boolean" else {}
     numbers = [np.nan if t is None else words.get(t.lower()) for t in text]
     parsed = [float(t) if n is None else n for n, t in zip(numbers, text, strict=True)]
     if np.isinf(parsed).any():
