@@ -92,9 +92,9 @@ def test_other_columns_keep_their_bits_beside_such_a_column():
         }
     )
     plain, _, preparation = prepared(others, "float32")
-    assert "moved.center" not in preparation.statistics()
+    assert "centered.center" not in preparation.statistics()
     beside, _, preparation = prepared(others.assign(far=FAR["milliseconds"]), "float32")
-    assert "moved.center" in preparation.statistics()
+    assert "centered.center" in preparation.statistics()
     assert plain.shape[1] == 6
     assert beside[:, :6].tobytes() == plain.tobytes()
 
@@ -102,7 +102,7 @@ def test_other_columns_keep_their_bits_beside_such_a_column():
 def test_a_spread_that_float32_has_not_is_no_harm():
     """A column that networks of float32 cannot see is not learnt from in double either."""
     frame = pandas.DataFrame({"x": 1e-36 * (1.0 + 1e-10 * PART / 1000.0)})
-    assert "moved.center" not in prepared(frame, "float32")[2].statistics()
+    assert "centered.center" not in prepared(frame, "float32")[2].statistics()
 
 
 def test_a_column_of_hardly_any_digits_is_named():

@@ -56,11 +56,11 @@ n_outputs_
     As of `TabularClassifier`. Predictions of a single target stay within the range of the targets
     that were trained on.
 
-    Predictions have the digits of float32, whose numbers lie 128 apart at 1.7e9, such as seconds
-    since 1970. Of a target, or one of several, that varies little beside its size, subtract an
-    offset before `fit` and add it to predictions. There is a warning where the spacing of float32
-    at the largest target is more than a hundredth of the standard deviation, and an error where it
-    is more than that. Columns of ``X`` need no such care.
+    Predictions are rounded to float32, in which numbers near 1.7e9, such as seconds since 1970,
+    differ by 128 or more. Of a target, or one of several, that varies little beside its size,
+    subtract an offset before `fit` and add it to predictions. There is a warning where the spacing
+    of float32 at the largest target is more than a hundredth of the standard deviation, and an
+    error where it is more than that. Columns of ``X`` need no such care.
 
     Examples
     --------

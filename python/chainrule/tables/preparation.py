@@ -40,7 +40,8 @@ class _Source:
     place: int  # of the column, or of the output
     median: float = 0.0
     spread: float = 1.0
-    rest: float = 0.0  # in spreads: what the median's float32 leaves of it, where that is much
+    # In spreads: what the median's float32 leaves of it, where that is much.
+    remainder: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Preparation:
         if read or not self.sources:
             indicators = tuple(source.place for source in missing)
             columns, scaled = tuple(read) or None, x
-            if self._has_rests:  # the core subtracts in double in the first layer alone
+            if self._has_remainders:  # the core subtracts in double in the first layer alone
                 scaled = cr.Normalization("robust", columns=columns, name="scaled")(x)
             scaled = cr.Normalization(
                 "robust",
@@ -126,7 +127,7 @@ class Preparation:
                 missing="indicator" if indicators else "zero",
                 columns=columns,
                 indicator_columns=indicators or None,
-                name="moved" if self._has_rests else "scaled",
+                name="centered" if self._has_remainders else "scaled",
             )(scaled)
             taken = [source.place for source in values] or ([] if self.sources else [0])
             taken += range(self.columns, self.columns + len(missing))
@@ -151,10 +152,12 @@ class Preparation:
             for source in values:
                 center[source.place], scale[source.place] = source.median, source.spread
             found |= {"scaled.center": center, "scaled.scale": scale}
-            if self._has_rests:
-                rests = np.zeros(self.columns)
-                rests[[source.place for source in values]] = [source.rest for source in values]
-                found |= {"moved.center": rests, "moved.scale": np.ones(self.columns)}
+            if self._has_remainders:
+                remainders = np.zeros(self.columns)
+                remainders[[source.place for source in values]] = [
+                    source.remainder for source in values
+                ]
+                found |= {"centered.center": remainders, "centered.scale": np.ones(self.columns)}
         if len(values) < len(self.sources):
             rest = [s.what != "value" for s in self.sources]
             center = np.array([s.median for s in self.sources])
@@ -177,8 +180,8 @@ class Preparation:
         return [np.where(known, codes, 0.0).astype(np.int64), numbers]
 
     @property
-    def _has_rests(self) -> bool:
-        return any(source.rest != 0.0 for source in self.sources)
+    def _has_remainders(self) -> bool:
+        return any(source.remainder != 0.0 for source in self.sources)
 
     def _of(self, what: str) -> list[_Source]:
         return [source for source in self.sources if source.what == what]
@@ -236,7 +239,7 @@ def _fitted(
     if abs(median) < _WIDE * spread:
         return [_Source(what, place, median, spread)]
     center = float(np.float32(median))
-    # By a power of two the division is exact, of which the rest may be many.
+    # By a power of two the division is exact; the remainder may be many of them.
     power = 2.0 ** round(math.log2(spread))
     if not abs(median - center) > spread or not np.float32(power) > 0.0:
         return [_Source(what, place, center, spread)]
@@ -247,7 +250,7 @@ def _fitted(
 def _check_digits(sources: list[_Source], shown: str) -> None:
     """Warn where differences from a median's float32 are rounded to few steps."""
     for source in sources:
-        if np.spacing(np.float32(abs(source.rest))) > _COARSE:
+        if np.spacing(np.float32(abs(source.remainder))) > _COARSE:
             warnings.warn(
                 f"the numbers of column {shown} lie within about {source.spread:.3g} of each other "
                 f"at {source.median:.6g}, which leaves few of their digits. Subtract an offset, "

@@ -82,9 +82,9 @@ struct Blocking {
             group};
   }
 
-  static constexpr std::int64_t kShortChunk = 48;  // whole tiles on every instruction set
-  static constexpr std::int64_t kShortestChunk = 12;
-  static constexpr std::int64_t kTermsInRound = 4;  // of kernels/multiply.hpp's loops
+  static constexpr std::int64_t kShortChunk = 48;     // whole tiles on every instruction set
+  static constexpr std::int64_t kShortestChunk = 12;  // two tiles of most
+  static constexpr std::int64_t kTermsInRound = 4;    // of kernels/multiply.hpp's loops
   static constexpr std::int64_t kGroupBytes = 256;
   static constexpr std::int64_t kGradientRowBytes = 768;  // lines of x and dy, and room for more
   static constexpr std::int64_t kCacheWays = 8;
