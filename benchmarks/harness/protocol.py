@@ -56,7 +56,7 @@ def measure(
         Least length of a timing, which is one pass over the work at least.
     isa : str, optional
         Instruction set to hold all libraries to, such as avx2.
-    say : callable, optional
+    log : callable, optional
         Is told what happens next.
 
     Returns

@@ -96,7 +96,7 @@ class Report:
         One for each workload, library and number of threads.
     ceilings : list of Ceiling
         One for each workload, ceiling and number of threads.
-    left_out : list of str
+    skipped : list of str
         A sentence for everything that failed or computed something else.
     """
 

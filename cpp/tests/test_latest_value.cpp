@@ -31,42 +31,42 @@ struct Series {
 
 TEST_CASE("a reader takes the latest item and keeps it until its next call") {
   Series series(1);
-  LatestValue<int>::Mailbox mailbox(series.latest);
-  const int& held = mailbox.take();
+  LatestValue<int>::Reader reader(series.latest);
+  const int& held = reader.acquire();
   CHECK(held == 1);
   series.publish(2);
   series.publish(3);
   CHECK(held == 1);
-  CHECK(mailbox.take() == 3);
-  CHECK(mailbox.take() == 3);
+  CHECK(reader.acquire() == 3);
+  CHECK(reader.acquire() == 3);
 }
 
 TEST_CASE("items are used again when no reader can still see them") {
   Series series(1);
-  LatestValue<int>::Mailbox busy(series.latest);
+  LatestValue<int>::Reader busy(series.latest);
   for (int i = 2; i < 100; ++i) {
     series.publish(i);
-    CHECK(busy.take() == i);
+    CHECK(busy.acquire() == i);
   }
   const int with_one_reader = series.made;
   CHECK(with_one_reader <= 3);
-  LatestValue<int>::Mailbox idle(series.latest);
-  const int& held = idle.take();
+  LatestValue<int>::Reader idle(series.latest);
+  const int& held = idle.acquire();
   for (int i = 100; i < 200; ++i) {
     series.publish(i);
-    CHECK(busy.take() == i);
+    CHECK(busy.acquire() == i);
     CHECK(held == 99);
   }
   CHECK(series.made <= with_one_reader + 1);
-  CHECK(idle.take() == 199);
+  CHECK(idle.acquire() == 199);
 }
 
 TEST_CASE("a reader that leaves pins nothing, and a new one starts with the latest") {
   Series series(1);
-  std::optional<LatestValue<int>::Mailbox> reader;
+  std::optional<LatestValue<int>::Reader> reader;
   for (int i = 2; i < 100; ++i) {
     reader.emplace(series.latest);
-    CHECK(reader->take() == i - 1);
+    CHECK(reader->acquire() == i - 1);
     series.publish(i);
   }
   CHECK(series.made <= 3);
@@ -74,20 +74,20 @@ TEST_CASE("a reader that leaves pins nothing, and a new one starts with the late
 
 TEST_CASE("a failure while an item is filled reaches no reader") {
   Series series(1);
-  LatestValue<int>::Mailbox mailbox(series.latest);
+  LatestValue<int>::Reader reader(series.latest);
   const auto fail = [](int& item) {
     item = -1;
     throw std::runtime_error("no");
   };
   CHECK_THROWS_AS(series.latest.publish([&] { return series.make(); }, fail), std::runtime_error);
-  CHECK(mailbox.take() == 1);
-  LatestValue<int>::Mailbox late(series.latest);
-  CHECK(late.take() == 1);
+  CHECK(reader.acquire() == 1);
+  LatestValue<int>::Reader late(series.latest);
+  CHECK(late.acquire() == 1);
   series.publish(2);
-  CHECK(mailbox.take() == 2);
+  CHECK(reader.acquire() == 2);
 
   Series unread(1);
   CHECK_THROWS_AS(unread.latest.publish([&] { return unread.make(); }, fail), std::runtime_error);
-  LatestValue<int>::Mailbox first(unread.latest);
-  CHECK(first.take() == 1);
+  LatestValue<int>::Reader first(unread.latest);
+  CHECK(first.acquire() == 1);
 }

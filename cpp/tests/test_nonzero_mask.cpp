@@ -108,7 +108,7 @@ void check_bytes(const KernelTable<T>& k, int64_t rows, double density, int64_t 
 
 }  // namespace
 
-TEST_CASE("marks of a table, by row and by column, for any threads") {
+TEST_CASE("the nonzero mask of a table, by row and by column, for any threads") {
   everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
     const Matrix<T> x = batch_of<T>(rows, density);
     for (const int threads : {1, 3}) check_mask(mask_of(k, x, threads), x, {threads - 1, threads});

@@ -82,14 +82,12 @@ class Laplace:
 
 def laplace(
     net: Compiled,
-    /,
     x: object,
     y: object,
-    *,
-    prior_precision: float | None = None,
-    noise: float | None = None,
-    sample_weight: object = None,
-    num_threads: int | None = None,
+    prior_precision: float | None,
+    noise: float | None,
+    sample_weight: object,
+    num_threads: int | None,
 ) -> Laplace:
     """Return intervals; see `Network.laplace`."""
     from chainrule import losses

@@ -124,7 +124,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
 """Per family, what to do instead of what has no name here."""
 
 _NOT_HERE = "not part of chainrule, which trains small networks on a CPU"
-_SPLIT = "use data.train_test_split, or scikit-learn's own on the arrays"
 
 _POOLING = "of (time, features) or (height, width, channels)"
 

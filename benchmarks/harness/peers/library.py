@@ -86,7 +86,7 @@ class Library(ABC):
         Whether its networks may be convolutional.
     starts_slowly : bool
         Whether compiling takes long enough to leave it out of a quick look.
-    held_to : mapping
+    isa_environment : mapping
         Environment variables that hold it to an instruction set, by the set's name.
     """
 

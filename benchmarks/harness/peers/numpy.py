@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NumPy by hand; its training in float64 is also the truth that the others are checked by."""
+"""NumPy by hand; its training in float64 is also the reference for the others."""
 
 from __future__ import annotations
 

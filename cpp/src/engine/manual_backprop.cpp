@@ -33,6 +33,17 @@ void copy_input_gradients(const engine::Plan<T>& plan, engine::Range rows, std::
   }
 }
 
+template <class T, class State>
+Step<T> step_by_hand(const State& s, std::int64_t rows, bool training) {
+  Step<T> step;
+  step.rows = rows;
+  step.training = training;
+  step.seed = s.seed;
+  step.number = static_cast<std::uint64_t>(s.total_steps);
+  step.schedule_step = s.total_steps;
+  return step;
+}
+
 }  // namespace
 
 // x: rows x inputs, outputs: null or rows x outputs. The plan is kept, with the tensors that
@@ -66,12 +77,7 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
     s.backprop.activation_rows = 0;
     s.backprop.plan = std::move(fresh);
   }
-  Step<T> step;
-  step.rows = x.rows();
-  step.training = training;
-  step.seed = s.seed;
-  step.number = static_cast<std::uint64_t>(s.total_steps);
-  step.schedule_step = s.total_steps;
+  Step<T> step = step_by_hand<T>(s, x.rows(), training);
   if (plan.calls().expected()) s.keep_statistics();
   engine::run_team(threads, [&](engine::Team team) {
     ThreadContext context(team);
@@ -159,12 +165,7 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   compiled.begin();
   compiled.plan.choose_path(x, InputSparsity::dense);
   s.gradients.make_room(s.parameters);
-  Step<T> step;
-  step.rows = x.rows();
-  step.training = training;
-  step.seed = s.seed;
-  step.number = static_cast<std::uint64_t>(s.total_steps);
-  step.schedule_step = s.total_steps;
+  Step<T> step = step_by_hand<T>(s, x.rows(), training);
   step.gradients = s.gradients.values.data();
   engine::FunctionCalls& calls = compiled.plan.calls();
   if (calls.expected()) s.keep_statistics();

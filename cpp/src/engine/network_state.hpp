@@ -69,7 +69,7 @@ struct Network<T>::State {
   };
   std::optional<Statistics> statistics_before;  // the last adaptation
 
-  /// Tells networks apart whose addresses may come again, for `interpolate`.
+  /// Identifies the network for `interpolate`, since an address may be used again.
   const std::uint64_t number = next_number.fetch_add(1, std::memory_order_relaxed);
   std::atomic<std::uint64_t> interpolated_with{0};  // the number of one that has the same layers
   engine::Occupancy occupancy{

@@ -82,8 +82,6 @@ class Plan {
   std::int64_t batch_size() const { return options_.batch_size; }
   int threads() const { return options_.threads; }
   const Augmentations& augmentations() const { return options_.augment; }
-  /// The bytes of all tensors and their gradients.
-  std::int64_t tensor_bytes() const { return value_memory_.bytes() + gradient_memory_.bytes(); }
 
   /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
   /// does.

@@ -183,7 +183,7 @@ template <class T>
 bool Plan<T>::is_bad(std::size_t stage, Range rows) const {
   const Tensor<T>& y = tensors_[graph_.stages[stage].writes].y;
   const BatchInput<T>* input = ops_[stage].done_by_input;
-  if (!y.data || (input && input->keeps_bytes())) return false;
+  if (!y.data || (input && input->has_bytes())) return false;
   for (std::int64_t r = rows.begin * y.positions; r < rows.end * y.positions; ++r)
     for (std::int64_t j = 0; j < y.columns; ++j)
       if (!std::isfinite(y.row(r)[j])) return true;

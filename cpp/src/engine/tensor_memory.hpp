@@ -44,12 +44,6 @@ class TensorMemory {
     for (const std::size_t i : order) lives[i].tensor->data = take(lives[i]);
   }
 
-  std::int64_t bytes() const {
-    std::int64_t sum = 0;
-    for (const Block& block : blocks_) sum += block.buffer.size();
-    return sum * static_cast<std::int64_t>(sizeof(T));
-  }
-
  private:
   struct Block {
     std::int64_t columns;

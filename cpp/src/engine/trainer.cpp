@@ -63,9 +63,9 @@ enum class Access { run, ask };
 
 /// Holds a trainer for one call.
 template <class State>
-class Using {
+class ExclusiveUse {
  public:
-  explicit Using(State& state, Access access = Access::run)
+  explicit ExclusiveUse(State& state, Access access = Access::run)
       : state_(state),
         holds_(access == Access::run ||
                state.user.load(std::memory_order_relaxed) != std::this_thread::get_id()) {
@@ -73,13 +73,13 @@ class Using {
     process_ = state.occupancy.begin_changing([&state] { state.recover(); });
     state.user.store(std::this_thread::get_id(), std::memory_order_relaxed);
   }
-  ~Using() {
+  ~ExclusiveUse() {
     if (!holds_) return;
     state_.user.store(std::thread::id(), std::memory_order_relaxed);
     state_.occupancy.end_changing(process_);
   }
-  Using(const Using&) = delete;
-  Using& operator=(const Using&) = delete;
+  ExclusiveUse(const ExclusiveUse&) = delete;
+  ExclusiveUse& operator=(const ExclusiveUse&) = delete;
 
  private:
   State& state_;
@@ -118,7 +118,7 @@ const Optimizer& Trainer<T>::optimizer() const {
 
 template <class T>
 void Trainer<T>::set_losses(const Losses& losses) {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   state_->set_losses(losses);
 }
 
@@ -126,7 +126,7 @@ void Trainer<T>::set_losses(const Losses& losses) {
 template <class T>
 void Trainer<T>::set_optimizer(const Optimizer& optimizer,
                                const std::optional<Schedule>& schedule) {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   (void)
       state_->network->total_steps();  // throws within a batch, whose threads read the present one
   state_->set_optimizer(optimizer, schedule);
@@ -138,7 +138,7 @@ template <class T>
 std::vector<EpochReport> Trainer<T>::fit(const Inputs& x, const Targets& y,
                                          const FitOptions& options) {
   State& s = *state_;
-  const Using guard(s);
+  const ExclusiveUse guard(s);
   const engine::Occupancy::CallingBack within(s.occupancy);
   s.check(x, y, options);
   return typename State::Loop(s, x, y, options).run();
@@ -146,7 +146,7 @@ std::vector<EpochReport> Trainer<T>::fit(const Inputs& x, const Targets& y,
 
 template <class T>
 EarlyStoppingMemory Trainer<T>::early_stopping() const {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   return state_->memory;
 }
 
@@ -154,7 +154,7 @@ EarlyStoppingMemory Trainer<T>::early_stopping() const {
 template <class T>
 double Trainer<T>::step(const Inputs& x, const Targets& y) {
   State& s = *state_;
-  const Using guard(s);
+  const ExclusiveUse guard(s);
   const double rate = s.rate(s.network->total_steps(), 1);
   for (std::size_t i = 0; i < y.size() && i < s.each_loss.size(); ++i)
     engine::check_target_values(y[i], s.each_loss[i], "y", {}, s.positions(i));
@@ -178,7 +178,7 @@ double Trainer<T>::step(const Inputs& x, const Targets& y) {
 // The mean loss of all rows, by the trainer's losses.
 template <class T>
 double Trainer<T>::evaluate(const Inputs& x, const Targets& y, int num_threads) {
-  const Using guard(*state_);
+  const ExclusiveUse guard(*state_);
   state_->check_data(x, y, "x", "y");
   return state_->network->evaluate(x, y, state_->losses(), State::kEvaluateRows, num_threads,
                                    nullptr);
@@ -191,13 +191,13 @@ const std::optional<Schedule>& Trainer<T>::schedule() const {
 
 template <class T>
 std::optional<Plateau> Trainer<T>::plateau() const {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   return state_->plateau;
 }
 
 template <class T>
 void Trainer<T>::set_plateau(const Plateau& plateau) {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   if (!state_->plateau) throw Error("the trainer has no reduce_on_plateau schedule");
   state_->plateau = plateau;
   state_->was_set = true;
@@ -205,7 +205,7 @@ void Trainer<T>::set_plateau(const Plateau& plateau) {
 
 template <class T>
 void Trainer<T>::set_monitor(const std::string& monitor, bool rises) {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   state_->monitor = monitor;
   state_->rises = rises;
   state_->begin_plateau();
@@ -223,13 +223,13 @@ bool Trainer<T>::monitor_rises() const {
 
 template <class T>
 std::int64_t Trainer<T>::schedule_origin() const {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   return state_->origin;
 }
 
 template <class T>
 void Trainer<T>::set_schedule_origin(std::int64_t step) {
-  const Using guard(*state_, Access::ask);
+  const ExclusiveUse guard(*state_, Access::ask);
   if (step < 0 || step > state_->network->total_steps())
     throw Error("the schedule's origin must lie in 0.." +
                 std::to_string(state_->network->total_steps()) + ", got " + std::to_string(step));

@@ -12,8 +12,8 @@
 
 namespace chainrule::kernels {
 
-/// `count` numbers, `offset` from the one that they are counted from; how far apart they are says
-/// whose they are.
+/// `count` numbers, `offset` from the one that they are counted from; the step between them
+/// stands beside each list of runs.
 struct Run {
   int64_t offset;
   int64_t count;

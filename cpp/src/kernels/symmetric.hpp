@@ -98,7 +98,7 @@ CHAINRULE_INLINE void in_tiles(int64_t begin, int64_t end, Part part) {
   for (; row < end; ++row) part.template operator()<1>(row);
 }
 
-/// Rows of a matrix lie pages apart. What several tiles read of them is copied together first.
+/// The stride between rows of a matrix is pages long. What several tiles read is packed first.
 template <class T>
 void subtract_products(const TriangularArgs<T>& f) {
   constexpr int64_t most_terms = 128;

@@ -30,11 +30,19 @@ class Graph(Protocol):
 
 
 class Tensor:
-    """A tensor of a graph in the making: what is computed with it becomes operators."""
+    """A tensor of a graph in the making: what is computed with it becomes operators.
+
+    `graph.formulas` has one whose operators are operations on numbers.
+    """
 
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph = graph
         self.name = name
+
+    @property
+    def has_erf(self) -> bool:
+        """Whether ``Erf`` takes its type: that of onnxruntime takes float32 alone."""
+        return self.graph.dtype == "float32"
 
     def op(self, operator: str, *operands: Tensor | float) -> Tensor:
         """Return what an operator makes of this tensor, then others and numbers."""
@@ -68,7 +76,7 @@ class Activation(Spec):
     onnx_operator : str
         The operator in ONNX, if there is one; else, before the version `onnx_opset`, and of
         float64 unless `onnx_double`, because onnxruntime lacks it or its attributes would round
-        options, a `formula` takes its place.
+        options, its `formula` takes its place.
     onnx_options : tuple
         For each option its name, the operator's attribute, and what that is by default.
     c_source : str
@@ -147,8 +155,8 @@ class Activation(Spec):
             self.formula(Tensor(graph, graph.current))
 
     def formula(self, z: Tensor) -> Tensor:
-        """Return f(z) by other operators than `onnx_operator`."""
-        raise NotImplementedError(f"{self.kind} needs version {self.onnx_opset} of ONNX operators")
+        """Return f(z) by operators of all versions and types; `graph` differentiates it twice."""
+        return z.op(self.onnx_operator)
 
     @classmethod
     def from_onnx(cls, attributes: Mapping[str, Any]) -> Activation | None:

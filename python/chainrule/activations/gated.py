@@ -99,7 +99,7 @@ static void gelu_tanh(const float* x, float* y, size_t n) {
         if self.approximate == "tanh":
             inner = (z + z * z * z * 0.044715) * math.sqrt(2 / math.pi)
             return z * (inner.op("Tanh") + 1.0) * 0.5
-        if z.graph.dtype == "float32":
+        if z.has_erf:
             return z * ((z * math.sqrt(0.5)).op("Erf") + 1.0) * 0.5
         # max(0, z) - a erfc(a / sqrt(2)) / 2 with a = abs(z), to 1.2e-7 of the second term.
         size = z.op("Abs")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,13 +36,10 @@ class EncodeCategories(OfCategories):
     """A 1 in the place of each category, and other columns as they are."""
 
     codes: Array
-    counts: bool
+    counts: int  # 1 where the ones of equal categories are added
     name = "encode categories"
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with the outputs and whether ones are added."""
-        return [str(self.inputs), str(self.outputs), *self.constants, str(int(self.counts))]
+    sizes = ("inputs", "outputs")
+    options = ("counts",)
 
     def run(self, x: Array) -> Array:
         """Return the encoded rows."""
@@ -56,10 +53,6 @@ class EncodeCategories(OfCategories):
             if column[0] == 0:
                 y[:, column[5]] = x[:, j]
         return y
-
-    def in_float32(self) -> Operation:
-        """Return it as it is."""
-        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +80,3 @@ class Embed(OfCategories):
                     codes[:, np.newaxis] < 0, 0, self.table[codes]
                 )
         return y
-
-    def in_float32(self) -> Operation:
-        """Return it with a table of float32."""
-        with np.errstate(over="ignore"):
-            return replace(self, table=self.table.astype(np.float32))

@@ -90,16 +90,8 @@ class Take(Operation):
 
     taken: Array
     name = "take"
+    sizes = ("outputs",)
     in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes: how many columns, and which."""
-        return [str(self.outputs), *self.constants]
-
-    def in_float32(self) -> Operation:
-        """Return it as it is."""
-        return self
 
     def run(self, x: Array) -> Array:
         """Return the columns."""

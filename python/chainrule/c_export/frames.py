@@ -74,10 +74,8 @@ def frames_of(
 
 
 def _side_by_side(inputs: Mapping[str, Shape], nodes: Sequence[NetworkNode]) -> dict[str, int]:
-    """Return how many frames lie side by side in rows of tokens, and of what tables make of them.
-
-    A Reshape to (time, columns) makes frames of what a table gives, which all tokens share.
-    """
+    """Return how many frames lie side by side in rows of tokens or of what tables make of them."""
+    # A Reshape to (time, columns) makes frames of what a table gives, which all tokens share.
     tables = {node.name: node for node in nodes if _is_table_of_tokens(node.layer)}
     flat: dict[str, int] = {}
     for node in nodes:

@@ -142,10 +142,8 @@ def _fits(values: Array) -> bool:
 
 
 def _parts(node: NetworkNode, values: Sequence[str]) -> Iterator[_Part]:
-    """Yield operations by class, with the columns and positions of what they read and make.
-
-    `values` are the names of what the node reads.
-    """
+    """Yield operations by class, with the columns and positions of what they read and make."""
+    # `values` are the names of what the node reads.
     kind, size, columns = node.layer.kind, math.prod(node.shape), node.reads[0][-1]
     positions = math.prod(node.shape[:-1])
     if kind == "concatenate":
@@ -255,7 +253,7 @@ def _codes(node: NetworkNode, columns: int) -> dict[str, Any]:
 
 
 def _category_encoding(node: NetworkNode, columns: int) -> list[_Part]:
-    counts = node.layer.output_mode == "count"
+    counts = int(node.layer.output_mode == "count")
     return [(EncodeCategories, {**_codes(node, columns), "counts": counts})]
 
 

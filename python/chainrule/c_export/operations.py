@@ -44,6 +44,8 @@ class Operation(ABC):
         Whether a call is one frame of a sequence, and goes on from the frames before.
     name : str
         What to call it.
+    sizes, options : tuple of str
+        Which of its numbers the C function takes before its arrays, and which behind them.
     in_place : bool
         Whether it can write over what it reads.
     reads, writes : {"float", "int8"}
@@ -58,6 +60,8 @@ class Operation(ABC):
     positions: int = field(default=1, kw_only=True)
     streams: bool = field(default=False, kw_only=True)
     name: ClassVar[str]
+    sizes: ClassVar[tuple[str, ...]] = ("inputs",)
+    options: ClassVar[tuple[str, ...]] = ()
     in_place: ClassVar[bool] = True
     reads: ClassVar[str] = "float"
     writes: ClassVar[str] = "float"
@@ -95,7 +99,10 @@ class Operation(ABC):
     @property
     def arguments(self) -> list[str]:
         """The arguments of the C function behind those that it reads and writes."""
-        return [str(self.inputs), *self.constants]
+        before, behind = (
+            [number(getattr(self, name)) for name in names] for names in (self.sizes, self.options)
+        )
+        return [*before, *self.constants, *behind]
 
     @property
     def work(self) -> int:
@@ -123,10 +130,12 @@ class Operation(ABC):
         ]
 
     def in_float32(self) -> Operation:
-        """Return it with arrays of float32, which may be infinite."""
+        """Return it with numbers of float32, which may be infinite; integers stay as they are."""
         with np.errstate(over="ignore"):
             arrays: dict[str, Any] = {
-                name: values.astype(np.float32) for name, values in self.arrays.items()
+                name: values.astype(np.float32)
+                for name, values in self.arrays.items()
+                if values.dtype.kind == "f"
             }
         return replace(self, **arrays)
 
@@ -180,6 +189,7 @@ class Product(Operation):
     """What has a weight of shape (inputs, outputs), and a number more for each output."""
 
     name = "dense"
+    sizes = ("inputs", "outputs")
     in_place = False
 
     @property
@@ -189,11 +199,6 @@ class Product(Operation):
             name: values.T if values.ndim == 2 else values
             for name, values in super().constants.items()
         }
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes: the numbers of inputs and outputs, then the arrays."""
-        return [str(self.inputs), str(self.outputs), *self.constants]
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,11 +260,7 @@ class LayerNormalization(Operation):
     beta: Array
     epsilon: float
     name = "layer normalization"
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with epsilon."""
-        return [*super().arguments, number(self.epsilon)]
+    options = ("epsilon",)
 
     def run(self, x: Array) -> Array:
         """Return what the library makes of `x`."""
@@ -280,11 +281,7 @@ class Clip(Operation):
     low: float
     high: float
     name = "clip"
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with both ends of the range."""
-        return [*super().arguments, number(self.low), number(self.high)]
+    options = ("low", "high")
 
     def run(self, x: Array) -> Array:
         """Return the limited rows."""
@@ -312,10 +309,6 @@ class OfMissing(Operation):
         """What the call passes, with the number of columns."""
         ((name, columns),) = self.constants.items()
         return [str(self.inputs), str(len(columns)), name]
-
-    def in_float32(self) -> Operation:
-        """Return it as it is."""
-        return self
 
 
 @dataclass(frozen=True, eq=False)

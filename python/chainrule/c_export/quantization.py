@@ -91,11 +91,7 @@ class Dense8(Product):
     function = "dense_int8"
     reads = "int8"
     writes = "int8"
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with the zero point."""
-        return [*super().arguments, str(self.zero_point)]
+    options = ("zero_point",)
 
     def run(self, x: Array) -> Array:
         """Return integers."""

@@ -43,6 +43,7 @@ class Recurrence(Operation):
     sequences: bool
     gives_state: bool
     lengths: bool
+    sizes = ("inputs", "outputs")
     in_place = False
     states: ClassVar[int] = 1
     sums: ClassVar[int]
@@ -62,11 +63,6 @@ class Recurrence(Operation):
         """The features, one number for the length, and the states."""
         states = len(self.read) - 1 - self.lengths
         return [self.inputs, *[1] * self.lengths, *[self.outputs] * states]
-
-    @property
-    def arguments(self) -> list[str]:
-        """The numbers of features and units, then the arrays."""
-        return [str(self.inputs), str(self.outputs), *self.constants]
 
     @property
     def work(self) -> int:

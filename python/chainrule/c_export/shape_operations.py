@@ -39,10 +39,6 @@ class Permute(Operation):
         """What the call passes, with the number of axes."""
         return [str(self.inputs), str(len(self.extents)), *self.constants]
 
-    def in_float32(self) -> Operation:
-        """Return it as it is."""
-        return self
-
     def run(self, x: Array) -> Array:
         """Return the numbers in their new places."""
         places = np.indices(self.extents.tolist()).reshape(len(self.extents), -1)
@@ -55,12 +51,8 @@ class Repeat(Operation):
 
     times: int
     name = "repeat"
+    options = ("times",)
     in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with the number of repetitions."""
-        return [*super().arguments, str(self.times)]
 
     def run(self, x: Array) -> Array:
         """Return the rows repeated."""

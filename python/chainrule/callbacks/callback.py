@@ -229,10 +229,8 @@ class CallbackList(Callback):
 
 
 def _remembering_before_saving(callbacks: list[Callback]) -> list[Callback]:
-    """Return the callbacks in their order, but none that remembers behind one that saves.
-
-    A file that is written after an epoch then has what they all remember after that epoch.
-    """
+    """Return the callbacks in their order, but none that remembers behind one that saves."""
+    # A file that is written after an epoch then has what they all remember after that epoch.
     saving = [place for place, callback in enumerate(callbacks) if callback.saves_network]
     if not saving:
         return callbacks

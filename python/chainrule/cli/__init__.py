@@ -62,10 +62,8 @@ def _run(argv: Sequence[str]) -> int:
 
 @contextmanager
 def _everything_printable() -> Iterator[None]:
-    """Let the standard streams escape what their encoding lacks, instead of failing.
-
-    A class may be called 猫 where the console's encoding is cp1252.
-    """
+    """Let the standard streams escape what their encoding lacks, instead of failing."""
+    # A class may be called 猫 where the console's encoding is cp1252.
     before = []
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

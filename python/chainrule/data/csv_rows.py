@@ -65,13 +65,11 @@ def read_rows(layout: Layout, dtype: FeatureType) -> Rows:
 
 
 def _end(layout: Layout) -> str:
-    """Return a row to put behind the last one, which shows whether a quote is still open there.
-
-    NumPy takes the end of a file for the end of a quoted field. The first quote of this row closes
-    an open one: what follows is no number, or has more fields than a row, which NumPy refuses, or
-    with text in the first column it is the end of the last row, and there are fewer rows than
-    lines, so that `_lines` reads them.
-    """
+    """Return a row to put behind the last one, which shows whether a quote is still open there."""
+    # NumPy takes the end of a file for the end of a quoted field. The first quote of this row
+    # closes an open one: what follows is no number, or has more fields than a row, which NumPy
+    # refuses, or with text in the first column it is the end of the last row, and there are fewer
+    # rows than lines, so that `_lines` reads them.
     return layout.delimiter.join(['"nan"'] * layout.columns) + "\n"
 
 

@@ -27,11 +27,10 @@ _FILES = {
 
 @dataclass(frozen=True)
 class _Published:
-    """A data set as its authors published it.
+    """A data set as its authors published it."""
 
-    `gzip_md5` are the checksums of the files as offered for download; `contents_md5` those of what
-    they hold, which stay the same when the files are unpacked or recompressed.
-    """
+    # `gzip_md5` are the checksums of the files as offered for download; `contents_md5` those of
+    # what they hold, which stay the same when the files are unpacked or recompressed.
 
     title: str
     folder: str

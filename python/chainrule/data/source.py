@@ -198,11 +198,9 @@ def _ends(file: Path) -> tuple[int, tuple[bytes, bytes]]:
 
 
 def _through_pipe(file: Path, limit: int) -> bytes:
-    """Return all that comes through a pipe.
-
-    Opening one that nothing writes to would wait for ever, so it is opened without waiting. Reading
-    then tells the case of no writer, which gives nothing, from that of a slow one.
-    """
+    """Return all that comes through a pipe."""
+    # Opening one that nothing writes to would wait for ever, so it is opened without waiting.
+    # Reading then tells the case of no writer, which gives nothing, from that of a slow one.
     import select
 
     chunks: list[bytes] = []

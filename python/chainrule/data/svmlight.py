@@ -132,10 +132,9 @@ class _Rows(NamedTuple):
 
 
 class _Lines:
-    """The lines of a file as scikit-learn iterates over them.
+    """The lines of a file as scikit-learn iterates over them."""
 
-    It takes 1_000 for a number, and its time for query ids grows with the square of their number.
-    """
+    # It takes 1_000 for a number, and its time for query ids grows with the square of their number.
 
     def __init__(self, stream: IO[bytes], form: Format, sort: bool) -> None:
         self.read = stream.read  # by which scikit-learn recognises a file

@@ -193,11 +193,10 @@ def diagnose(
     net: Compiled,
     x: object,
     y: object,
-    *,
-    loss: Any = None,
-    optimizer: str | Optimizer | None = None,
-    batch_size: int = 32,
-    max_rows: int = 1000,
+    loss: Any,
+    optimizer: str | Optimizer | None,
+    batch_size: int,
+    max_rows: int,
 ) -> Diagnosis:
     """Return the report; see `Network.diagnose`."""
     chosen, by = chosen_training(net, loss, optimizer)
@@ -257,10 +256,9 @@ def _by_output(net: Any, dataset: Any, loss: Any) -> list[tuple[Any, Any, int]]:
 
 
 class _Input:
-    """An input, with the columns that are measured: of rows of several axes the last one's.
+    """An input, with the columns that are measured: of rows of several axes the last one's."""
 
-    Where `lengths` of sequences are given, (rows, 1), what stands behind them is left out.
-    """
+    # Where `lengths` of sequences are given, (rows, 1), what stands behind them is left out.
 
     def __init__(self, net: Any, node: Any, lengths: Any) -> None:
         self.name = node.name

@@ -112,11 +112,10 @@ def explain(
     net: Compiled,
     row: object,
     target: object,
-    *,
-    loss: AnyLoss = None,
-    optimizer: str | Optimizer | None = None,
-    record: Record | None = None,
-    image_shape: Sequence[int] | None = None,
+    loss: AnyLoss,
+    optimizer: str | Optimizer | None,
+    record: Record | None,
+    image_shape: Sequence[int] | None,
 ) -> Explanation:
     """Return the page of one row; see `Network.explain`."""
     chosen = net._chosen_loss(loss)
@@ -216,10 +215,8 @@ def _steps(
     room: int,
     notes: list[str],
 ) -> list[dict[str, Any]]:
-    """Return what the page tells of each step, and add to the notes what it leaves out.
-
-    All weights of dense layers are in a picture, a character each, if there is `room`.
-    """
+    """Return what the page tells of each step, and add to the notes what it leaves out."""
+    # All weights of dense layers are in a picture, a character each, if there is `room`.
     for place, at in enumerate(numbers):
         if at is not None:
             size, maker = trace.values[place].size, trace.maker(place)

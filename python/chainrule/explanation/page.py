@@ -130,11 +130,9 @@ def _slope(slope: NDArray[np.float64], at: Places) -> list[float] | None:
 
 
 def _strongest_uses(place: int, trace: Trace, chosen: Sequence[Places]) -> list[Any] | None:
-    """Return for each unit which unit of the next dense step most of its gradient comes from.
-
-    And the weight between the two. None if there is no such step, or something between them lets
-    every input have a part in every output, or several steps read it.
-    """
+    """Return for each unit which unit of the next dense step most of its gradient comes from."""
+    # The weight between the two comes along. None if there is no such step, several steps read it,
+    # or something between them lets every input have a part in every output.
     vector = trace.steps[place].makes
     while len(readers := trace.readers(vector)) == 1 and vector not in trace.outputs:
         (step,) = readers

@@ -27,11 +27,9 @@ __all__ = ["CONVOLUTIONS"]
 
 
 def _convolution(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
-    """Return the sums of each place, whose terms come in the order of what is read.
-
-    x: (*extents, channels), weight: (*kernel, channels, filters), of a transposed convolution
-    (*kernel, filters, channels), of each channel by itself (*kernel, columns).
-    """
+    """Return the sums of each place, whose terms come in the order of what is read."""
+    # x: (*extents, channels), weight: (*kernel, channels, filters), of a transposed convolution
+    # (*kernel, filters, channels), of each channel by itself (*kernel, columns).
     (x,) = read
     made = shape_made(layer, (x.shape,))
     windows = windows_of(layer, x.shape, made)

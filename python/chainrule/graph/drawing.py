@@ -117,10 +117,8 @@ def _derivatives(node: Any) -> list[float]:
 
 
 def _positions(order: Sequence[Any]) -> dict[Any, tuple[float, float]]:
-    """Return where each node's box begins: a column for each step from the inputs.
-
-    Within a column the nodes stand in the order of the middle of their inputs.
-    """
+    """Return where each node's box begins: a column for each step from the inputs."""
+    # Within a column the nodes stand in the order of the middle of their inputs.
     depth: dict[Any, int] = {}
     first_use: dict[Any, int] = {}
     for node in order:

@@ -8,12 +8,14 @@ the formulas here.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.activations.activation import Tensor
 from chainrule.graph.nodes import (
     Node,
     Operation,
@@ -53,39 +55,45 @@ def _softplus(x: Node) -> Node:
     return relu.of(x) + log.of(1.0 + exp.of(-_abs(x)))
 
 
-def _elu(x: Node, alpha: float) -> Node:
-    return x if x.value > 0.0 else alpha * (exp.of(x) - 1.0)
-
-
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-
-_ACTIVATIONS: dict[str, Callable[..., Node]] = {
-    "linear": lambda x: x,
-    "relu": lambda x: relu.of(x),
-    "leaky_relu": lambda x, slope: x if x.value > 0.0 else slope * x,
-    "elu": _elu,
-    "gelu": lambda x: x * (0.5 * (1.0 + _erf.of(x * math.sqrt(0.5)))),
-    "gelu_tanh": lambda x: (
-        0.5 * x * (1.0 + tanh.of(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
-    ),
-    "silu": lambda x: x * sigmoid.of(x),
-    "sigmoid": lambda x: sigmoid.of(x),
-    "tanh": lambda x: tanh.of(x),
-    "softplus": _softplus,
-    "selu": lambda x: _SELU_SCALE * _elu(x, _SELU_ALPHA),
-    "mish": lambda x: x * tanh.of(_softplus(x)),
-    "hard_sigmoid": lambda x, alpha, beta: _between(alpha * x + beta, 0.0, 1.0),
-    "hard_swish": lambda x: x * (_between(x + 3.0, 0.0, 6.0) / 6.0),
-    "relu6": lambda x: _between(x, 0.0, 6.0),
-    "softsign": lambda x: x / (1.0 + _abs(x)),
+_OPERATORS: dict[str, Callable[..., Node]] = {
+    "Abs": _abs,
+    "Add": operator.add,
+    "Clip": _between,
+    "Div": operator.truediv,
+    "Erf": _erf.of,
+    "Exp": exp.of,
+    "Log": log.of,
+    "Min": lambda x, y: -max.of(-x, -y),
+    "Mul": operator.mul,
+    "Neg": operator.neg,
+    "Relu": relu.of,
+    "Sigmoid": sigmoid.of,
+    "Sub": operator.sub,
+    "Tanh": tanh.of,
 }
 
 
+class _Number(Tensor):
+    """A node for the formulas of activations, whose operators become operations."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    @property
+    def has_erf(self) -> bool:
+        """Whether ``Erf`` takes its type."""
+        return True
+
+    def op(self, operator: str, *operands: Tensor | float) -> _Number:
+        """Return what an operator makes of this number and others."""
+        others = (x.node if isinstance(x, _Number) else x for x in operands)
+        return _Number(_OPERATORS[operator](self.node, *others))
+
+
 def _formula(function: Function, x: Node) -> Node:
-    kind = function.config["kind"]
-    if kind not in _ACTIVATIONS:
-        raise ValueError(f"graph has no formula of {kind} for second derivatives")
-    return _ACTIVATIONS[kind](x, *function.options.values())
+    made = function.formula(_Number(x))
+    assert isinstance(made, _Number)
+    return made.node
 
 
 def activation_operation(function: Function) -> Operation:

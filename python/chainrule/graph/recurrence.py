@@ -52,10 +52,8 @@ class _Step(NamedTuple):
 
 
 def _recurrent(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
-    """Return the states of all positions, or that behind the last step, and final states.
-
-    x: (time, features), others: the length, of shape (1,), and first states, each (units,).
-    """
+    """Return the states of all positions, or that behind the last step, and final states."""
+    # x: (time, features), others: the length, of shape (1,), and first states, each (units,).
     x, *others = read
     has_length = layer._core.reads_lengths([nodes.shape for nodes in read])
     length = int(others.pop(0)[0].value) if has_length else len(x)

@@ -283,11 +283,9 @@ class _Unrolling:
         return activated(node.name, layer.activation, z)
 
     def _give(self, name: str, made: Any) -> None:
-        """Note a tensor; of several readers each gets nodes of its own.
-
-        Their order is that in which the core adds gradients: those of losses and of the last
-        reader come first.
-        """
+        """Note a tensor; of several readers each gets nodes of its own."""
+        # Their order is that in which the core adds gradients: those of losses and of the last
+        # reader come first.
         self._tensors[name] = made
         if self._sources[name] != name:
             return

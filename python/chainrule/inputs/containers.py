@@ -155,11 +155,9 @@ def _from_buffer(value: memoryview, name: str) -> NDArray[Any]:
 
 
 def _reject_columns_of_no_numbers(value: Any, name: str) -> None:
-    """Raise TypeError naming the first column of a table that holds dates, text or the like.
-
-    Tables of Polars and PyArrow become arrays of one type, in which dates beside numbers are
-    numbers too.
-    """
+    """Raise TypeError naming the first column of a table that holds dates, text or the like."""
+    # Tables of Polars and PyArrow become arrays of one type, in which dates beside numbers are
+    # numbers too.
     if hasattr(value, "collect_schema") and not hasattr(value, "shape"):
         raise TypeError(f"{name} is a lazy frame; pass {name}.collect()")
     schema = getattr(value, "schema", None)

@@ -160,10 +160,8 @@ class Named(ABC):
     def _column_order(
         self, x: object, *, part: str | None = None, name: str = "x", allow_single: bool = False
     ) -> NDArray[np.intp] | None:
-        """Return where the features are among the columns of a frame; None if in their places.
-
-        `part` is the input, of several.
-        """
+        """Return where the features are among the columns of a frame; None if in their places."""
+        # `part` is the input, of several.
         given = column_names(x, name=name, allow_single=allow_single)
         known = None if given is None else self._names_of("feature_names", part)
         if given is None or known is None:
@@ -217,10 +215,8 @@ class Named(ABC):
         self._set_names(kind, given if part is None else {**(self._names(kind) or {}), part: given})
 
     def _labels(self, y: Any, *, learn: bool, part: str | None = None) -> Any:
-        """Return the labels that class names stand for; targets of other kinds as they are.
-
-        `part` is the output, of several.
-        """
+        """Return the labels that class names stand for; targets of other kinds as they are."""
+        # `part` is the output, of several.
         name, known_as = "y" if part is None else f"y[{part!r}]", _known_as("class_names", part)
         text = text_in(y, name=name)
         if text is None:

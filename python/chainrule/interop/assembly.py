@@ -143,10 +143,8 @@ class Assembly:
         return self.permute(function(before), dims)
 
     def _under_permute(self, x: Tensor) -> tuple[Tensor, Sequence[int]] | None:
-        """Take away a `Permute` that nothing else reads; return what it read, and its dims.
-
-        What x is scaled by stays with what is returned, where that is a scaling of columns.
-        """
+        """Take away a `Permute` that nothing else reads; return what it read, and its dims."""
+        # What x is scaled by stays with what is returned, where that is a scaling of columns.
         if x.node is None or x.shared or not is_permuted(x):
             return None
         before = unpermuted(x, self._read[id(x.node)])

@@ -169,10 +169,8 @@ def _leading_to(names: Collection[str], nodes: Sequence[NetworkNode]) -> list[Ne
 
 
 def _tie(nodes: Sequence[NetworkNode], shared: Mapping[str, str]) -> None:
-    """Let nodes have the layers of those whose parameters theirs are, where both are the same.
-
-    They are called after them; a layer that became a part of different ones stays several.
-    """
+    """Let nodes have the layers of those whose parameters theirs are, where both are the same."""
+    # They are called after them; a layer that became a part of different ones stays several.
     calls: dict[str, dict[str, list[NetworkNode]]] = {}
     tied = {*shared, *shared.values()}
     for node in nodes:

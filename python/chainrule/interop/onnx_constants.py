@@ -94,10 +94,8 @@ class ConstantFolder:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
 
     def _filled(self, node: Node) -> Array:
-        """Return what a ConstantOfShape makes; of an unknown number of rows, which are equal, one.
-
-        Such states recurrent operators of PyTorch begin with.
-        """
+        """Return what a ConstantOfShape makes; of an unknown number of equal rows, one."""
+        # Recurrent operators of PyTorch begin with such states.
         from onnx import TensorProto
 
         given = node.attributes.get("value")

@@ -106,11 +106,9 @@ def weight_of(layer: Any, products: Array, axes: int) -> Array:
 def _places(
     windows: Sequence[Windows], read: Sequence[int], made: Sequence[int], spread: bool
 ) -> NDArray[np.int64]:
-    """Return the position that each term of each output is of, numbered as they lie in memory.
-
-    It is of shape (*made, terms); what lies beyond the ends has the number behind all others. With
-    `spread` those of a transposed convolution.
-    """
+    """Return the position that each term of each output is of, numbered as they lie in memory."""
+    # It is of shape (*made, terms); what lies beyond the ends has the number behind all others.
+    # With `spread` those of a transposed convolution.
     flat: Array = np.zeros((1, 1), np.int64)
     inside: Array = np.ones((1, 1), bool)
     for w, extent, count in zip(windows, read, made, strict=True):

@@ -42,10 +42,8 @@ def _conv_transpose(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
 def _arrays(
     reader: ShapeReader, node: Node, channels: int, axis: int
 ) -> tuple[Array, Array | None, int]:
-    """Return a kernel with its filters along an axis, its bias, and how many groups there are.
-
-    The second axis is of the filters, or the channels, of a group.
-    """
+    """Return a kernel with its filters along an axis, its bias, and how many groups there are."""
+    # The second axis is of the filters, or the channels, of a group.
     weight, bias = reader.constant(node, 1), reader.constant(node, 2)
     if weight is None or weight.ndim < 3 or weight.size == 0:
         raise ValueError("it has no kernel")
@@ -209,10 +207,8 @@ def _resize(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
 
 
 def _channels_first(x: Tensor, changed: Sequence[bool]) -> bool:
-    """Whether the channels are the first of the axes of rows, and not the last.
-
-    `changed` says of each axis of a batch whether it will have another extent.
-    """
+    """Whether the channels are the first of the axes of rows, and not the last."""
+    # `changed` says of each axis of a batch whether it will have another extent.
     if changed[0] or not 2 <= len(x.shape) <= 3 or (changed[1] and changed[-1]):
         raise NotImplementedError(f"it changes the extents of channels in rows of {x.shape}")
     return changed[-1]

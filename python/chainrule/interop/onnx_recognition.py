@@ -51,10 +51,9 @@ def reduces(nodes: Sequence[Node]) -> bool:
 
 
 class _Program:
-    """Nodes that can be evaluated as a function of rows of float64.
+    """Nodes that can be evaluated as a function of rows of float64."""
 
-    `columns` are those of the widest constant, 0 if all are single numbers, which `scalars` are.
-    """
+    # `columns` are those of the widest constant, 0 if all are single numbers, which `scalars` are.
 
     def __init__(self, nodes: Sequence[Node], part: Slice, axes: int) -> None:
         self._axes = axes
@@ -67,10 +66,9 @@ class _Program:
         self.scalars = [float(a.reshape(())) for a in arrays if a.size == 1]
 
     def __call__(self, rows: Array) -> Array:
-        """Return what comes out for rows; ValueError where nodes do not fit.
-
-        Rows of several axes are positions of a batch of one: a function of columns knows no other.
-        """
+        """Return what comes out for rows; ValueError where nodes do not fit."""
+        # Rows of several axes are positions of a batch of one: a function of columns knows no
+        # other.
         count, columns = rows.shape
         axes = (1, count, *[1] * (self._axes - 2), columns) if self._axes > 1 else rows.shape
         given = {self._input: rows.reshape(axes), **self._constants}

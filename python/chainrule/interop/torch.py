@@ -207,11 +207,9 @@ def _module(
 
 
 def _argument(graph: Any, name: str) -> Any:
-    """Return an argument of the module's code, by its name if that is free there.
-
-    A graph gives its nodes names that are no keywords, built-ins or names of other nodes, but
-    leaves arguments theirs, which then might stand for another node, or PyTorch itself.
-    """
+    """Return an argument of the module's code, by its name if that is free there."""
+    # A graph gives its nodes names that are no keywords, built-ins or names of other nodes, but
+    # leaves arguments theirs, which then might stand for another node, or PyTorch itself.
     argument = graph.placeholder(re.sub(r"\W|^self$", "_", name))
     argument.target = argument.name
     return argument
@@ -220,10 +218,8 @@ def _argument(graph: Any, name: str) -> Any:
 def _named_modules(
     node: NetworkNode, modules: Sequence[Any], taken: Mapping[str, Any], nodes: Container[str]
 ) -> dict[str, Any]:
-    """Return modules by names, none `taken` or that of other nodes; the main one has the node's.
-
-    Nodes without a name of their own have numbers, which PyTorch gives modules in a row.
-    """
+    """Return modules by names, none `taken` or that of other nodes; the main one has the node's."""
+    # Nodes without a name of their own have numbers, which PyTorch gives modules in a row.
     named: dict[str, Any] = {}
     numbered = node.name.isdecimal()
     # What has parameters.

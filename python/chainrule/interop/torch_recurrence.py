@@ -79,10 +79,8 @@ def _halves(module: Any, states: Sequence[Any]) -> list[list[Any]]:
 
 
 def _read(assembly: Assembly, x: Tensor, *others: Any, gives_states: bool = False) -> list[Tensor]:
-    """Return the sequences that a module makes of others, for each of its directions.
-
-    With `gives_states` also the final states, in the order of `final_states`.
-    """
+    """Return the sequences that a module makes of others, for each of its directions."""
+    # With `gives_states` also the final states, in the order of `final_states`.
     *begin, module = others
     first = [*zip(*_halves(module, begin), strict=True)] if begin else []
     count = 1 + has_cells(module)

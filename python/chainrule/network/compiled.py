@@ -210,10 +210,8 @@ class Compiled(Reading):
         )
 
     def _link_to_apply(self, output: int = 0) -> str:
-        """Return what makes probabilities of an output: "linear" if they are such already.
-
-        Of several outputs also where they are no probabilities.
-        """
+        """Return what makes probabilities of an output: "linear" if they are such already."""
+        # Several outputs are left as they are, too.
         loss = self._chosen_loss(None)
         if isinstance(loss, OutputLosses):
             loss = loss.losses[output]
@@ -258,10 +256,7 @@ class Compiled(Reading):
         return dict(zip(names, self._built_core().shapes, strict=True))
 
     def _rollback_build(self, *data: object) -> _BuildRollback:
-        """Forget parameters that were created for data which turned out not to fit.
-
-        And the names that were learnt from `data`.
-        """
+        """Forget parameters and names that were made for data which turned out not to fit."""
         return _BuildRollback(self, data)
 
 

@@ -30,11 +30,6 @@ class EpochUnderWay(NamedTuple):
     augment: Sequence[Mapping[str, Any]] = ()  # the configs
 
     @property
-    def is_over(self) -> bool:
-        """Whether all batches were done, and what follows an epoch was not."""
-        return self.batch * self.batch_size >= self.rows
-
-    @property
     def record(self) -> dict[str, Any]:
         """The same as JSON has it."""
         record = self._asdict()

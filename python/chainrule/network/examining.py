@@ -70,9 +70,7 @@ def diagnose(
     """
     from chainrule.diagnosis.diagnose import diagnose as diagnosed
 
-    return diagnosed(
-        net, x, y, loss=loss, optimizer=optimizer, batch_size=batch_size, max_rows=max_rows
-    )
+    return diagnosed(net, x, y, loss, optimizer, batch_size, max_rows)
 
 
 def explain(
@@ -126,12 +124,4 @@ def explain(
     """
     from chainrule.explanation.explain import explain
 
-    return explain(
-        net,
-        row,
-        target,
-        loss=loss,
-        optimizer=optimizer,
-        record=record,
-        image_shape=image_shape,
-    )
+    return explain(net, row, target, loss, optimizer, record, image_shape)

@@ -54,11 +54,9 @@ class Reading(Named):
         return core is not None and core.takes_targets_in_place(x, y, loss._core)
 
     def _features(self, x: object) -> Any:
-        """Return a table that fits the network, which is built for it if it is not yet.
-
-        Where there are several inputs, `Several` tables. The caller forgets what was built where
-        this raises; see `_rollback_build`.
-        """
+        """Return a table that fits the network, which is built for it if it is not yet."""
+        # Where there are several inputs, `Several` tables. The caller forgets what was built where
+        # this raises; see `_rollback_build`.
         if self._takes_in_place(x):
             return x
         x = self._only(x)
@@ -118,10 +116,8 @@ class Reading(Named):
         part: str | None = None,
         **options: bool,
     ) -> tuple[AnyRows, list[str]]:
-        """Return `x` by `convert`, a frame's columns in the order of the features' names.
-
-        And what error texts call them. `part` is the input, of several.
-        """
+        """Return `x` by `convert`, columns in the features' order, and what errors call them."""
+        # `part` is the number of the input.
         name = "x" if part is None else f"x[{part!r}]"
         self._check_axes(x, name, part)
         if is_plain(x):  # has no names
@@ -154,10 +150,8 @@ class Reading(Named):
         return self._graph is not None and len(self._graph.inputs) > 1
 
     def _only(self, x: object) -> object:
-        """Return what a mapping holds for an only input; other things as they are.
-
-        Lists of sequences become rows and their lengths.
-        """
+        """Return what a mapping holds for an only input; other things as they are."""
+        # Lists of sequences become rows and their lengths.
         if isinstance(x, np.ndarray):  # quicker to see than that something is no mapping
             return x
         if self._several_inputs:

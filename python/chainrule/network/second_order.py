@@ -367,12 +367,4 @@ def laplace(
     """
     from chainrule.laplace import laplace as approximate
 
-    return approximate(
-        net,
-        x,
-        y,
-        prior_precision=prior_precision,
-        noise=noise,
-        sample_weight=sample_weight,
-        num_threads=num_threads,
-    )
+    return approximate(net, x, y, prior_precision, noise, sample_weight, num_threads)

@@ -132,10 +132,8 @@ input_sparsity
 
 
 def _step_in_place(net: Compiled, x: object, y: object) -> float | None:
-    """Take a step by what the network is trained by; None where there is more to be done for it.
-
-    The loss is that before the step.
-    """
+    """Take a step by what the network is trained by; None where there is more to be done for it."""
+    # The loss is that before the step.
     core, loss, optimizer = net._core, net.loss, net.optimizer
     if core is None or net._shared is not None or not isinstance(loss, Loss):
         return None

@@ -172,11 +172,9 @@ class Epochs(Callback):
             raise StopTraining
 
     def _set_rate(self, net: Any, rate: float) -> None:
-        """Go on with another rate from the velocity at hand.
-
-        scikit-learn's velocity is a sum of steps, that of `SGD` a sum of gradients, which the next
-        rate would scale as a whole.
-        """
+        """Go on with another rate from the velocity at hand."""
+        # scikit-learn's velocity is a sum of steps, that of `SGD` a sum of gradients, which the
+        # next rate would scale as a whole.
         before = net.optimizer.learning_rate
         net.optimizer.learning_rate = rate / self._objective.gradient_factor
         core = net._built_core()

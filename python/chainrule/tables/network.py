@@ -205,11 +205,9 @@ def _ends(h: Any, outputs: Outputs, link: str = "identity") -> Any:
 
 
 def _dense(units: int, fan_in: int, initializer: str) -> Any:
-    """Return a layer that trains as one that divides standard normal weights by sqrt(fan_in).
-
-    To Adam such a division is a smaller learning rate. The decay, which is times the rate, is made
-    as many times larger, so that its speed stays.
-    """
+    """Return a layer that trains as one that divides standard normal weights by sqrt(fan_in)."""
+    # To Adam such a division is a smaller learning rate. The decay, which is times the rate, is
+    # made as many times larger, so that its speed stays.
     root = math.sqrt(fan_in)
     return cr.Dense(
         units,

@@ -16,15 +16,15 @@ template <class Item>
 class LatestValue {
  public:
   /// One reader's end.
-  class Mailbox {
+  class Reader {
    public:
-    explicit Mailbox(LatestValue& from) : from_(from) { from_.connect(*this); }
-    ~Mailbox() { from_.disconnect(*this); }
-    Mailbox(const Mailbox&) = delete;
-    Mailbox& operator=(const Mailbox&) = delete;
+    explicit Reader(LatestValue& from) : from_(from) { from_.connect(*this); }
+    ~Reader() { from_.disconnect(*this); }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
 
     /// Wait-free. Valid until the next call.
-    const Item& take() noexcept {
+    const Item& acquire() noexcept {
       // Acquires what the writer filled in, and releases what this reader has read so far.
       if (sent_.load(std::memory_order_relaxed))
         held_ = sent_.exchange(nullptr, std::memory_order_acq_rel);
@@ -49,8 +49,9 @@ class LatestValue {
   template <class Make, class Fill>
   void publish(Make make, Fill fill) {
     const std::lock_guard lock(mutex_);
-    for (Reader& reader : readers_) {
-      if (reader.sent && !reader.mailbox->sent_.load(std::memory_order_acquire)) reader.taken();
+    for (Delivery& delivery : deliveries_) {
+      if (delivery.sent && !delivery.reader->sent_.load(std::memory_order_acquire))
+        delivery.acquired();
     }
     Item* item = unused();
     if (!item) {
@@ -58,47 +59,48 @@ class LatestValue {
       item = items_.back().get();
     }
     fill(*item);
-    for (Reader& reader : readers_) {
-      if (!reader.mailbox->sent_.exchange(item, std::memory_order_acq_rel) && reader.sent)
-        reader.taken();
-      reader.sent = item;
+    for (Delivery& delivery : deliveries_) {
+      if (!delivery.reader->sent_.exchange(item, std::memory_order_acq_rel) && delivery.sent)
+        delivery.acquired();
+      delivery.sent = item;
     }
     latest_ = item;
   }
 
  private:
   /// What the writer knows of a reader.
-  struct Reader {
-    Mailbox* mailbox;
+  struct Delivery {
+    Reader* reader;
     const Item* held;
-    const Item* sent;  // null: taken
+    const Item* sent;  // null: acquired
 
-    void taken() {
+    void acquired() {
       held = sent;
       sent = nullptr;
     }
   };
 
-  /// A new reader holds the latest item without having taken it; connecting waits for `publish`.
-  void connect(Mailbox& mailbox) {
+  /// A new reader holds the latest item without having acquired it; connecting waits for `publish`.
+  void connect(Reader& reader) {
     const std::lock_guard lock(mutex_);
-    readers_.push_back({&mailbox, latest_, nullptr});
-    mailbox.held_ = latest_;
+    deliveries_.push_back({&reader, latest_, nullptr});
+    reader.held_ = latest_;
   }
 
-  void disconnect(Mailbox& mailbox) noexcept {
+  void disconnect(Reader& reader) noexcept {
     const std::lock_guard lock(mutex_);
-    std::erase_if(readers_, [&](const Reader& reader) { return reader.mailbox == &mailbox; });
+    std::erase_if(deliveries_,
+                  [&](const Delivery& delivery) { return delivery.reader == &reader; });
   }
 
   /// An item that is not the latest and that no reader holds or has been sent; null where there is
-  /// none. What is sent and not taken is the latest, so n readers use at most n + 1 items, and
+  /// none. What is sent and not acquired is the latest, so n readers use at most n + 1 items, and
   /// there are never more than n + 2.
   Item* unused() {
     for (const std::unique_ptr<Item>& item : items_) {
       bool used = item.get() == latest_;
-      for (const Reader& reader : readers_)
-        used |= item.get() == reader.held || item.get() == reader.sent;
+      for (const Delivery& delivery : deliveries_)
+        used |= item.get() == delivery.held || item.get() == delivery.sent;
       if (!used) return item.get();
     }
     return nullptr;
@@ -107,7 +109,7 @@ class LatestValue {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Item>> items_;
   Item* latest_;
-  std::vector<Reader> readers_;
+  std::vector<Delivery> deliveries_;
 };
 
 }  // namespace chainrule::engine

@@ -102,15 +102,15 @@ template <class T>
 struct Predictor<T>::Scratch::State {
   State(std::shared_ptr<typename Predictor<T>::State> predictor_, std::int64_t rows)
       : predictor(std::move(predictor_)),
-        mailbox(predictor->weights),
-        workspace(mailbox.take().workspace(rows)),
-        link{{remaining(predictor->link, mailbox.take().last_activation()), {}},
+        reader(predictor->weights),
+        workspace(reader.acquire().workspace(rows)),
+        link{{remaining(predictor->link, reader.acquire().last_activation()), {}},
              rows,
              predictor->outputs,
-             mailbox.take().results().front().stride} {}
+             reader.acquire().results().front().stride} {}
 
   const std::shared_ptr<typename Predictor<T>::State> predictor;
-  typename engine::LatestValue<InferencePlan<T>>::Mailbox mailbox;
+  typename engine::LatestValue<InferencePlan<T>>::Reader reader;
   engine::InferWorkspace<T> workspace;
   kernels::ActivationArgs<T> link;
 };
@@ -191,7 +191,7 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
   typename Scratch::State& s = *scratch.state_;
   assert(s.predictor == shared_->state);
   const engine::ArithmeticMode mode;
-  const InferencePlan<T>& weights = s.mailbox.take();
+  const InferencePlan<T>& weights = s.reader.acquire();
   while (rows > 0) {
     const std::int64_t piece = std::min(rows, s.workspace.rows);
     weights.run(in, in_stride, piece, s.workspace);

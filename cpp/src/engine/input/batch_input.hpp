@@ -100,11 +100,11 @@ class BatchInput {
   /// Whether this stage reads the batch otherwise than from its tensor x, and the 2-norm of what it
   /// reads then, rounded up.
   bool leaves_out_table(const Stage<T>& stage) const {
-    return feeds(stage) && (taker_->sparse || keeps_bytes());
+    return feeds(stage) && (taker_->sparse || has_bytes());
   }
   double norm(std::int64_t rows) const;
   /// Whether a batch is kept as bytes, which are never non-finite, and x() is not filled.
-  bool keeps_bytes() const { return taker_ && taker_->mask && taker_->mask->has_bytes(); }
+  bool has_bytes() const { return taker_ && taker_->mask && taker_->mask->has_bytes(); }
 
  private:
   // What choose_path is made of.

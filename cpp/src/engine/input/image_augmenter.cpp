@@ -72,7 +72,7 @@ void ImageAugmenter<T>::Map::shift(double right, double down) {
 }
 
 template <class T>
-void ImageAugmenter<T>::Map::turn(double degrees) {
+void ImageAugmenter<T>::Map::rotate(double degrees) {
   const double cosine = cosine_of_pi(degrees / 180.0);
   const double sine = cosine_of_pi(degrees / 180.0 - 0.5);
   for (double* m : {column, row}) {
@@ -165,7 +165,7 @@ void ImageAugmenter<T>::move(Map& map, const Augmentation& a, const Draw& draw) 
     case AugmentationKind::random_flip:
       return map.stretch(flip(a.horizontal, 0), flip(a.vertical, 1));
     case AugmentationKind::random_rotation:
-      return map.turn(
+      return map.rotate(
           draw.between(a.degrees.size() == 1 ? -a.degrees[0] : a.degrees[0], a.degrees.back(), 0));
     case AugmentationKind::random_zoom: {
       const double factor = draw.between(a.low, a.high, 0);

@@ -46,7 +46,7 @@ class ImageAugmenter {
     double row[3] = {0.0, 1.0, 0.0};
 
     void shift(double right, double down);
-    void turn(double degrees);
+    void rotate(double degrees);
     void stretch(double horizontal, double vertical);
   };
   /// What a thread works with.

@@ -27,6 +27,13 @@ class Alone {
   engine::Barrier barrier_{1};
 };
 
+void clear_result_gradients(const engine::Plan<double>& plan, std::int64_t rows) {
+  for (std::size_t result = 0; result < plan.results(); ++result) {
+    const engine::Tensor<double>& dz = plan.result_gradient(result);
+    std::fill_n(dz.row(0), rows * dz.stride, 0.0);
+  }
+}
+
 }  // namespace
 
 Jacobian::RowPlan::RowPlan(const Graph& graph, engine::Parameters<double>& parameters,
@@ -98,10 +105,7 @@ void Jacobian::find_rows_together(RowPlan& own, const Inputs& x, std::int64_t ro
   std::int64_t output = 0;
   for (std::size_t result = 0; result < plan.results(); ++result) {
     for (std::int64_t j = 0; j < plan.result(result).columns; ++j, ++output) {
-      for (std::size_t other = 0; other < plan.results(); ++other) {
-        const engine::Tensor<double>& dz = plan.result_gradient(other);
-        std::fill_n(dz.row(0), count * dz.stride, 0.0);
-      }
+      clear_result_gradients(plan, count);
       for (std::int64_t i = 0; i < count; ++i) {
         const std::int64_t at = i * outputs_ + output;
         plan.result_gradient(result).row(i)[j] = to.scales ? to.scales[at] : 1.0;
@@ -155,10 +159,7 @@ void Jacobian::find_row(RowPlan& own, const Inputs& x, std::int64_t row,
   std::int64_t output = 0;
   for (std::size_t result = 0; result < plan.results(); ++result) {
     for (std::int64_t j = 0; j < plan.result(result).columns; ++j, ++output) {
-      for (std::size_t other = 0; other < plan.results(); ++other) {
-        const engine::Tensor<double>& dz = plan.result_gradient(other);
-        std::fill_n(dz.row(0), dz.columns, 0.0);
-      }
+      clear_result_gradients(plan, 1);
       plan.result_gradient(result).row(0)[j] = to.scales ? to.scales[output] : 1.0;
       to.outputs[output] = plan.result(result).row(0)[j];
       plan.backward(context, step);
