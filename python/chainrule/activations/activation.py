@@ -79,6 +79,12 @@ class Activation(Spec):
         options, its `formula` takes its place.
     onnx_options : tuple
         For each option its name, the operator's attribute, and what that is by default.
+    never_negative : bool
+        Whether no output is below 0.
+    dies : bool
+        Whether no gradient comes through where the output is 0.
+    flat_outside : (float, float), optional
+        Outputs beyond which less than a twenty-fifth of the gradient comes through.
     c_source : str
         Functions in C for `chainrule.export_c`, each with a comment before it and an empty line
         behind.
@@ -100,6 +106,9 @@ class Activation(Spec):
     onnx_opset: ClassVar[int] = 1
     onnx_double: ClassVar[bool] = False
     onnx_options: ClassVar[tuple[tuple[str, str, float], ...]] = ()
+    never_negative: ClassVar[bool] = False
+    dies: ClassVar[bool] = False
+    flat_outside: ClassVar[tuple[float, float] | None] = None
     c_source: ClassVar[str] = ""
 
     @property

@@ -28,6 +28,8 @@ class Sigmoid(Activation):
     """
 
     kind = "sigmoid"
+    never_negative = True
+    flat_outside = (0.01, 0.99)
     torch_module = "Sigmoid"
     onnx_operator = "Sigmoid"
     onnx_double = True
@@ -58,6 +60,9 @@ class HardSigmoid(Activation):
     """
 
     kind = "hard_sigmoid"
+    never_negative = True
+    dies = True
+    flat_outside = (1e-6, 1.0 - 1e-6)
     torch_module = "Hardsigmoid"
     onnx_operator = "HardSigmoid"
     onnx_options = (("alpha", "alpha", 0.2), ("beta", "beta", 0.5))
@@ -129,6 +134,7 @@ class Tanh(Activation):
     """
 
     kind = "tanh"
+    flat_outside = (-0.98, 0.98)
     torch_module = "Tanh"
     onnx_operator = "Tanh"
     onnx_double = True
@@ -158,6 +164,7 @@ class Softsign(Activation):
     """
 
     kind = "softsign"
+    flat_outside = (-0.8, 0.8)
     torch_module = "Softsign"
     onnx_operator = "Softsign"
     c_source = """\
@@ -186,6 +193,7 @@ class Softmax(Activation):
     """
 
     kind = "softmax"
+    never_negative = True
     torch_module = "Softmax"
     onnx_operator = "Softmax"
     onnx_double = True

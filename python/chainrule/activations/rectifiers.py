@@ -36,6 +36,8 @@ class Relu(Activation):
     """
 
     kind = "relu"
+    never_negative = True
+    dies = True
     torch_module = "ReLU"
     onnx_operator = "Relu"
     onnx_double = True
@@ -106,6 +108,8 @@ class Relu6(Activation):
     """
 
     kind = "relu6"
+    never_negative = True
+    dies = True
     torch_module = "ReLU6"
     c_source = """\
 /* y = x within 0 .. 6. */
@@ -230,6 +234,7 @@ class Softplus(Activation):
     """
 
     kind = "softplus"
+    never_negative = True
     torch_module = "Softplus"
     onnx_operator = "Softplus"
     c_source = """\

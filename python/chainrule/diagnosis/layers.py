@@ -16,20 +16,11 @@ from chainrule.layers.convolution import Kernel
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
+    from chainrule.activations import Activation as Function
     from chainrule.network.graph import Graph
     from chainrule.optimizers import Optimizer
 
 __all__ = ["LayerMeasures", "measure_layers", "root_mean_square"]
-
-# Where these give 0 for all rows, no gradient comes through.
-_RECTIFIERS = ("relu", "relu6", "hard_sigmoid")
-# Outputs of these beyond which less than a twenty-fifth of the gradient comes through.
-_FLAT = {
-    "sigmoid": (0.01, 0.99),
-    "tanh": (-0.98, 0.98),
-    "softsign": (-0.8, 0.8),
-    "hard_sigmoid": (1e-6, 1.0 - 1e-6),
-}
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,8 @@ def measure_layers(
         layer = node.layer
         activation = _activation(layer)
         # Probabilities may well be near 0 and 1.
-        linked = node.name in links and activation in ("softmax", links[node.name])
+        ends = ("softmax", links.get(node.name))
+        linked = node.name in links and activation is not None and activation.kind in ends
         hidden = None if linked else activation
         weight, update = weights.get(index), updates.get(index)
         size = 0.0 if weight is None else root_mean_square(weight)
@@ -151,20 +143,20 @@ def layer_units(output: NDArray[Any] | None) -> int:
     return 0 if output is None else int(output.shape[-1])
 
 
-def _activation(layer: Layer) -> str | None:
-    return layer.activation.kind if isinstance(layer, Dense | Activation | Kernel) else None
+def _activation(layer: Layer) -> Function | None:
+    return layer.activation if isinstance(layer, Dense | Activation | Kernel) else None
 
 
-def _dead(activation: str | None, output: NDArray[Any] | None) -> float | None:
-    if activation not in _RECTIFIERS or output is None:
+def _dead(activation: Function | None, output: NDArray[Any] | None) -> float | None:
+    if activation is None or not activation.dies or output is None:
         return None
     return float(np.mean((output == 0).reshape(-1, output.shape[-1]).all(axis=0)))
 
 
-def _saturated(activation: str | None, output: NDArray[Any] | None) -> float | None:
-    if activation not in _FLAT or output is None:
+def _saturated(activation: Function | None, output: NDArray[Any] | None) -> float | None:
+    if activation is None or activation.flat_outside is None or output is None:
         return None
-    low, high = _FLAT[activation]
+    low, high = activation.flat_outside
     return float(np.mean((output < low) | (output > high)))
 
 

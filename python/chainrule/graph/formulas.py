@@ -2,7 +2,7 @@
 """Activations and losses of networks as operations of the graph.
 
 Their values and first derivatives are the core's own, to the bit. Further derivatives are those of
-the formulas here.
+their `formula`.
 """
 
 from __future__ import annotations
@@ -51,10 +51,6 @@ def _between(x: Node, low: float, high: float) -> Node:
     return -max.of(-max.of(x, low), -high)
 
 
-def _softplus(x: Node) -> Node:
-    return relu.of(x) + log.of(1.0 + exp.of(-_abs(x)))
-
-
 _OPERATORS: dict[str, Callable[..., Node]] = {
     "Abs": _abs,
     "Add": operator.add,
@@ -74,7 +70,7 @@ _OPERATORS: dict[str, Callable[..., Node]] = {
 
 
 class _Number(Tensor):
-    """A node for the formulas of activations, whose operators become operations."""
+    """A node for the formulas of activations and losses, whose operators become operations."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -90,8 +86,7 @@ class _Number(Tensor):
         return _Number(_OPERATORS[operator](self.node, *others))
 
 
-def _formula(function: Function, x: Node) -> Node:
-    made = function.formula(_Number(x))
+def _node(made: Tensor) -> Node:
     assert isinstance(made, _Number)
     return made.node
 
@@ -118,7 +113,7 @@ def activation_operation(function: Function) -> Operation:
         if not isinstance(x, Node):
             value(x)
             return (float(core.backward(one)[0, 0]),)
-        return (gradient(_formula(function, x), x),)
+        return (gradient(_node(function.formula(_Number(x))), x),)
 
     return Operation(function.config["kind"], value, derivatives)
 
@@ -178,37 +173,14 @@ def _loss_formula(
     if not taken_over and head.kind == "softmax":
         outputs = softmax(*outputs)
     elif not taken_over:
-        outputs = [_formula(head, z) for z in outputs]
+        outputs = [_node(head.formula(_Number(z))) for z in outputs]
     if loss.kind == "cross_entropy":
         return _cross_entropy(loss, outputs, target)
     columns = len(target)
-    options = loss.config
-    losses = []
-    for j, z in enumerate(outputs):
-        t = float(target[j % columns])
-        difference = z - t
-        if loss.kind == "mse":
-            losses.append(difference**2)
-        elif loss.kind == "mae":
-            losses.append(_abs(difference))
-        elif loss.kind == "huber":
-            delta, distance = options["delta"], _abs(difference)
-            near = distance.value <= delta
-            losses.append(0.5 * difference**2 if near else delta * (distance - 0.5 * delta))
-        elif loss.kind == "log_cosh":
-            # log(cosh(d)), where cosh may not overflow.
-            losses.append(_softplus(2.0 * difference) - difference - math.log(2.0))
-        elif loss.kind == "binary_cross_entropy":
-            losses.append(_softplus(z) - t * z)
-        elif loss.kind == "hinge":
-            losses.append(relu.of(1.0 - (1.0 if t > 0.0 else -1.0) * z))
-        elif loss.kind == "quantile":
-            q = options["quantiles"][j // columns]
-            losses.append(max.of(-q * difference, (1.0 - q) * difference))
-        elif loss.kind == "poisson":
-            losses.append(exp.of(z) - t * z)
-        else:
-            raise ValueError(f"graph has no formula of {loss.kind} for second derivatives")
+    losses = [
+        _node(loss.formula(_Number(z), float(target[j % columns]), j // columns))
+        for j, z in enumerate(outputs)
+    ]
     return sum.of(*losses) / float(len(losses))
 
 

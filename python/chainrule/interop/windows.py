@@ -21,9 +21,6 @@ DEPTHWISE = frozenset({"depthwise_conv1d", "depthwise_conv2d"})
 TRANSPOSED = frozenset({"conv1d_transpose", "conv2d_transpose"})
 """Kinds of transposed convolutions."""
 
-# What gives no numbers below 0.
-_NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"})
-
 
 class Windows(NamedTuple):
     """The windows of a layer along one axis, and how far they reach beyond its ends."""
@@ -140,7 +137,7 @@ def padding_of(windows: Sequence[Windows], extents: Sequence[int]) -> str | None
 
 def _is_not_negative(layer: Layer) -> bool:
     activation: Any = getattr(layer, "activation", None)
-    return activation is not None and activation.kind in _NOT_NEGATIVE
+    return activation is not None and activation.never_negative
 
 
 def padded(

@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from chainrule.activations.rectifiers import Softplus
 from chainrule.losses.loss import Loss, LossOfLogits
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from chainrule.activations.activation import Tensor
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "Hinge"]
 
@@ -73,6 +79,10 @@ class BinaryCrossEntropy(LossOfLogits):
     def __init__(self, from_logits: bool | None = False) -> None:
         super().__init__(from_logits=from_logits)
 
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return log(1 + exp(z)) - t z."""
+        return Softplus().formula(z) - z * t
+
 
 class Hinge(Loss):
     """max(0, 1 - s o), where s = 1 for t > 0 and else -1; targets are -1 and 1, or 0 and 1.
@@ -94,3 +104,7 @@ class Hinge(Loss):
     """
 
     kind = "hinge"
+
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return max(0, 1 - s z)."""
+        return (z * (-1.0 if t > 0.0 else 1.0) + 1.0).op("Relu")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ from chainrule.inputs.targets import (
     prepare_targets,
 )
 from chainrule.spec import Spec
+
+if TYPE_CHECKING:
+    from chainrule.activations.activation import Tensor
 
 __all__ = ["Loss", "LossOfLogits"]
 
@@ -50,6 +53,13 @@ class Loss(Spec):
 
     _core_type = _core.Loss
     torch_module: ClassVar[str] = ""
+
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return the loss of an output z, of the `group` of a quantile, whose target is t.
+
+        `chainrule.graph` has second derivatives of it. `CrossEntropy`, which is of a row, has none.
+        """
+        raise ValueError(f"graph has no formula of {self.kind} for second derivatives")
 
     @property
     def takes_labels(self) -> bool:

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from chainrule.activations.rectifiers import Softplus
 from chainrule.losses.loss import Loss, LossOfLogits
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from chainrule.activations.activation import Tensor
 
 __all__ = ["MAE", "MSE", "Huber", "LogCosh", "Poisson", "Quantile"]
 
@@ -22,6 +28,11 @@ class MSE(Loss):
 
     kind = "mse"
     torch_module = "MSELoss"
+
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return (z - t)**2."""
+        difference = z - t
+        return difference * difference
 
 
 class MAE(Loss):
@@ -39,6 +50,10 @@ class MAE(Loss):
 
     kind = "mae"
     torch_module = "L1Loss"
+
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return abs(z - t)."""
+        return (z - t).op("Abs")
 
 
 class Huber(Loss):
@@ -70,6 +85,12 @@ class Huber(Loss):
     torch_module = "HuberLoss"
     delta: float = 1.0
 
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return n**2 / 2 + delta (abs(z - t) - n), n the part of abs(z - t) up to delta."""
+        distance = (z - t).op("Abs")
+        near = distance.op("Min", self.delta)
+        return near * near * 0.5 + (distance - near) * self.delta
+
 
 class LogCosh(Loss):
     """log(cosh(o - t)), of gradient tanh(o - t): a smooth variant of `Huber`.
@@ -85,6 +106,11 @@ class LogCosh(Loss):
     """
 
     kind = "log_cosh"
+
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return log(cosh(z - t)) without a cosh that may overflow."""
+        difference = z - t
+        return Softplus().formula(difference * 2.0) - difference - math.log(2.0)
 
 
 class Quantile(Loss):
@@ -115,6 +141,11 @@ class Quantile(Loss):
     def __init__(self, quantiles: float | Sequence[float] = (0.5,)) -> None:
         super().__init__(quantiles=quantiles if isinstance(quantiles, Iterable) else [quantiles])
 
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return (1 - q) max(0, z - t) + q max(0, t - z)."""
+        difference, q = z - t, self.quantiles[group]
+        return difference.op("Relu") * (1.0 - q) + difference.op("Neg").op("Relu") * q
+
 
 class Poisson(LossOfLogits):
     """exp(o) - t o, of gradient exp(o) - t; exp(o) is the mean of counts t >= 0.
@@ -142,3 +173,7 @@ class Poisson(LossOfLogits):
 
     def __init__(self, from_logits: bool | None = False) -> None:
         super().__init__(from_logits=from_logits)
+
+    def formula(self, z: Tensor, t: float, group: int) -> Tensor:
+        """Return exp(z) - t z."""
+        return z.op("Exp") - z * t

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -16,6 +15,7 @@ from chainrule import losses
 from chainrule.losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, Hinge, Huber, LogCosh
 from chainrule.network.output_losses import OutputLosses
 from chainrule.sklearn import class_weights
+from chainrule.sklearn.any_classifier import AnyClassifier
 from chainrule.sklearn.architecture import head_names
 from chainrule.sklearn.estimator import Estimator, steps
 from chainrule.sklearn.fitting import fit
@@ -37,7 +37,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     return True
 
 
-class MLPClassifier(ClassifierMixin, Estimator):
+class MLPClassifier(AnyClassifier, Estimator):
     """A multilayer perceptron for classification, with scikit-learn's parameters and more.
 
     Parameters
@@ -260,24 +260,6 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         sums = outputs.sum(axis=1, keepdims=True)
         return np.where(sums > 0, outputs, 1) / np.where(sums > 0, sums, outputs.shape[1])
 
-    @available_if(_gives_probabilities)
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (rows, features)
-
-        Returns
-        -------
-        ndarray of shape (rows, classes), or a list of them for several outputs
-        """
-        probabilities = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            if isinstance(probabilities, list):
-                return [np.log(each) for each in probabilities]
-            return np.log(probabilities, out=probabilities)
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of rows whose label is right, of several columns the labels of all.
 
@@ -359,10 +341,3 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
 
     def _take_over(self, labels: Any) -> None:
         self.classes_ = labels.classes
-
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.target_tags.multi_output = True
-        return tags

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from chainrule.metrics import UndefinedMetricError, auc
 from chainrule.sklearn import class_weights
+from chainrule.sklearn.any_classifier import AnyClassifier
 from chainrule.sklearn.architecture import head_names
 from chainrule.sklearn.labels import Labels, OutputLabels, accuracy, is_of_outputs
 from chainrule.sklearn.rows import Rows
@@ -30,7 +30,7 @@ _SMOOTHING = 0.1
 AnyLabels: TypeAlias = Labels | OutputLabels
 
 
-class TabularClassifier(ClassifierMixin, TabularEstimator):
+class TabularClassifier(AnyClassifier, TabularEstimator):
     """A classifier of tables with numbers, text, booleans, dates and missing values.
 
     Parameters
@@ -178,23 +178,6 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         several = isinstance(self._targets, OutputLabels)
         return self._targets.split(outputs) if several else outputs
 
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of `predict_proba`.
-
-        Parameters
-        ----------
-        X : data frame or array-like of shape (rows, columns)
-
-        Returns
-        -------
-        ndarray of shape (rows, classes), or a list of them for several outputs
-        """
-        probabilities = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            if isinstance(probabilities, list):
-                return [np.log(each) for each in probabilities]
-            return np.log(probabilities)
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of rows whose label is right, of several columns the labels of all.
 
@@ -302,10 +285,3 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     def _take_over(self, targets: AnyLabels) -> None:
         self.classes_ = targets.classes
-
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.target_tags.multi_output = True
-        return tags
