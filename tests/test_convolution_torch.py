@@ -22,7 +22,7 @@ def test_pytorch(kind, options, rng) -> None:
     more = [d * (k - 1) + 1 - s for k, s, d in zip(kernel, strides, dilation, strict=True)]
     weights = dict(net.parameters)
     weight = weights["0.weight"]
-    turned = (weight[:, :, None] if weight.ndim == 3 else weight).transpose(3, 2, 0, 1)
+    transposed = (weight[:, :, None] if weight.ndim == 3 else weight).transpose(3, 2, 0, 1)
     if kind == "conv2d_transpose":
         beyond = [max(-m, 0) for m in more]
         module = torch.nn.ConvTranspose2d(channels, filters, output_padding=beyond, **given)
@@ -31,7 +31,7 @@ def test_pytorch(kind, options, rng) -> None:
     else:
         module = torch.nn.Conv2d(channels, channels, groups=channels, **given)
     with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(turned.copy()))
+        module.weight.copy_(torch.from_numpy(transposed.copy()))
         if "0.bias" in weights:
             module.bias.copy_(torch.from_numpy(weights["0.bias"]))
     inputs = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).requires_grad_()

@@ -99,10 +99,10 @@ def test_layers_come_back_as_they_were():
     a = cr.Input(6, name="a")
     b = cr.Dense(6)(a)
     repeated = cr.RepeatVector(4)(b)
-    turned = cr.Permute((2, 1))(repeated)
-    products = cr.Dot()([turned, cr.PReLU()(cr.Dense(4)(turned))])
+    transposed = cr.Permute((2, 1))(repeated)
+    products = cr.Dot()([transposed, cr.PReLU()(cr.Dense(4)(transposed))])
     dot = cr.Dot()([a, b])
-    ends = [cr.GlobalAveragePooling()(products), dot, cr.Flatten()(turned)]
+    ends = [cr.GlobalAveragePooling()(products), dot, cr.Flatten()(transposed)]
     net = shaken(cr.Network(a, cr.Concatenate()(ends), seed=0), 5)
     kinds = sorted(layer.kind for layer in net.layers)
     assert sorted(layer.kind for layer in cr.from_onnx(onnx_bytes(net)).layers) == kinds

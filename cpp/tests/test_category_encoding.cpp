@@ -112,10 +112,10 @@ TEST_CASE("numbers of any type are categories") {
     const std::vector<S> other(x.begin(), x.end());
     CHECK(network.predict(view(other.data(), kRows, 4)) == expected);
     // Column by column.
-    std::vector<S> turned(other.size());
+    std::vector<S> transposed(other.size());
     for (size_t i = 0; i < static_cast<size_t>(kRows); ++i)
-      for (size_t j = 0; j < 4; ++j) turned[j * kRows + i] = other[i * 4 + j];
-    RowsView columns = view(turned.data(), kRows, 4);
+      for (size_t j = 0; j < 4; ++j) transposed[j * kRows + i] = other[i * 4 + j];
+    RowsView columns = view(transposed.data(), kRows, 4);
     columns.row_stride = sizeof(S);
     columns.column_stride = kRows * static_cast<int64_t>(sizeof(S));
     CHECK(network.predict(columns) == expected);

@@ -139,12 +139,12 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
 
   std::vector<T> dy_panels(static_cast<size_t>(padded_columns<T>(batch) * outputs), kGarbage<T>);
   k.pack_transposed(dy.data(), dy.stride, batch, outputs, dy_panels.data());
-  std::vector<T> turned(dy_panels.size());  // missing rows are zero
+  std::vector<T> transposed(dy_panels.size());  // missing rows are zero
   const PanelShape rows = shape_of<T>(outputs, batch, k.panel);
   for (int64_t i = 0; i < batch; ++i)
     for (int64_t j = 0; j < outputs; ++j)
-      turned[static_cast<size_t>(index_in_panels(rows, j, i))] = dy(i, j);
-  wrong += dy_panels != turned;
+      transposed[static_cast<size_t>(index_in_panels(rows, j, i))] = dy(i, j);
+  wrong += dy_panels != transposed;
   Matrix<T> dx(batch + 1, inputs, static_cast<T>(kGuard));
   const int64_t group = 2;
   std::vector<T> scratch(static_cast<size_t>(group * inputs * k.panel), kGarbage<T>);

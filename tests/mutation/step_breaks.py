@@ -139,8 +139,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/inference/latest_value.hpp",
-        "used |= item.get() == reader.held || item.get() == reader.sent;",
-        "used |= item.get() == reader.sent;",
+        "used |= item.get() == delivery.held || item.get() == delivery.sent;",
+        "used |= item.get() == delivery.sent;",
     ),
     ("engine/inference/predictor.cpp", "out += piece * out_stride;", "out += out_stride;"),
     # Schedules, random numbers, initialisers.

@@ -266,10 +266,6 @@ def _layer_normalization(node: NetworkNode, columns: int) -> list[_Part]:
     return [(LayerNormalization, {**arrays, "epsilon": node.layer.epsilon})]
 
 
-def _prelu(node: NetworkNode, columns: int) -> list[_Part]:
-    return [(PReLU, node.arrays)]
-
-
 def _periodic_embedding(node: NetworkNode, columns: int) -> list[_Part]:
     return [(Periodic, {name: values.reshape(-1) for name, values in node.arrays.items()})]
 
@@ -286,18 +282,6 @@ def _piecewise_linear_embedding(node: NetworkNode, columns: int) -> list[_Part]:
     arrays = {**bins_of(node.arrays["edges"].astype(np.float32)), **node.arrays}
     del arrays["edges"]
     return [(PiecewiseLinear, {name: values.reshape(-1) for name, values in arrays.items()})]
-
-
-def _take(node: NetworkNode, columns: int) -> list[_Part]:
-    return [(Take, {"taken": np.array(node.layer.columns, np.int32)})]
-
-
-def _repeat_vector(node: NetworkNode, columns: int) -> list[_Part]:
-    return [(Repeat, {"times": node.layer.n})]
-
-
-def _global_average_pooling(node: NetworkNode, columns: int) -> list[_Part]:
-    return [(MeanOfPositions, {})]
 
 
 _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
@@ -318,7 +302,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "embedding": _embedding,
     "flatten": _nothing,
     "gaussian_noise": _nothing,
-    "global_average_pooling": _global_average_pooling,
+    "global_average_pooling": lambda node, columns: [(MeanOfPositions, {})],
     "global_max_pooling": global_pool,
     "gru": _recurrent,
     "layer_normalization": _layer_normalization,
@@ -329,13 +313,13 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "permute": _permute,
     "piecewise_linear_embedding": _piecewise_linear_embedding,
     "position": take_position,
-    "prelu": _prelu,
-    "repeat_vector": _repeat_vector,
+    "prelu": lambda node, columns: [(PReLU, node.arrays)],
+    "repeat_vector": lambda node, columns: [(Repeat, {"times": node.layer.n})],
     "rescaling": _affine,
     "reshape": _nothing,
     "scale": _affine,
     "simple_rnn": _simple_rnn,
-    "take": _take,
+    "take": lambda node, columns: [(Take, {"taken": np.array(node.layer.columns, np.int32)})],
     "up_sampling": up_sample,
     "zero_padding": pad,
 }

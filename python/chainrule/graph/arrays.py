@@ -18,11 +18,11 @@ __all__ = [
     "Nodes",
     "dots",
     "elementwise",
+    "for_one_reader",
     "interleaved",
     "label",
     "shaped",
     "taken",
-    "used_apart",
 ]
 
 Nodes = NDArray[Any]  # of Node, in the shape of a row
@@ -49,7 +49,7 @@ def elementwise(operation: Operation, name: str, inputs: Sequence[Any]) -> Nodes
     return shaped(nodes, shape)
 
 
-def used_apart(nodes: Nodes) -> Nodes:
+def for_one_reader(nodes: Nodes) -> Nodes:
     """Return nodes for one reader of several, whose gradients are summed before those of others."""
     return elementwise(SAME, "", [nodes])
 
@@ -79,5 +79,5 @@ def taken(x: Nodes, columns: Sequence[int]) -> Nodes:
     """Return some columns; the gradients of one taken several times are summed from the last."""
     if len({*columns}) == len(columns):
         return x[..., [*columns]]
-    copies = [used_apart(x[..., [column]]) for column in reversed(columns)]
+    copies = [for_one_reader(x[..., [column]]) for column in reversed(columns)]
     return np.concatenate(copies[::-1], axis=-1)

@@ -30,6 +30,7 @@ from chainrule.graph.nodes import Node, Operation, max, multiply, softmax, subtr
 from chainrule.graph.positions import OF_POSITIONS
 from chainrule.graph.recurrence import RECURRENT
 from chainrule.graph.sums import DOT, MEAN, MEAN_SQUARE, PRODUCT, TREE, TREE_MEAN
+from chainrule.interop.affine import scale_and_offset
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation
@@ -92,17 +93,11 @@ def _dense(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) 
 
 
 def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
-    if layer.method == "robust":
-        affine = [*map(_robust_scale_and_offset, own["center"], own["scale"])]
-    else:
-        affine = [*map(_scale_and_offset, own["mean"], own["variance"])]
-    if layer.invert:
-        centers = own["center" if layer.method == "robust" else "mean"]
-        affine = [
-            (1.0 / s if s else 0.0, m.value) for (s, _), m in zip(affine, centers, strict=True)
-        ]
-    scales, offsets = ([pair[i] for pair in affine] for i in (0, 1))
-    y = _affine(name, read[0], offsets, scales)
+    values = {key: np.array([node.value for node in nodes]) for key, nodes in own.items()}
+    affine = scale_and_offset(layer, values)
+    assert affine is not None
+    scale, offset = affine
+    y = _affine(name, read[0], offset, scale)
     if layer.clip is not None:
         rates = np.zeros(y.shape[-1])
         rates[slice(None) if layer.columns is None else [*layer.columns]] = 1.0 / layer.clip
@@ -115,11 +110,6 @@ def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, 
     return np.concatenate([y, shaped(nodes, (*y.shape[:-1], indicators))], axis=-1)
 
 
-def _robust_scale_and_offset(center: Node, scale: Node) -> tuple[float, float]:
-    factor = 1.0 / scale.value if scale.value > 0.0 else 0.0
-    return factor, -center.value * factor
-
-
 def _smooth_clip(x: float, rate: float) -> float:
     return x / math.sqrt(fma(x * rate, x * rate, 1.0))
 
@@ -127,11 +117,6 @@ def _smooth_clip(x: float, rate: float) -> float:
 def _smooth_clip_derivatives(y: Any, x: Any, rate: Any) -> Sequence[Any]:
     value, r = ((each.value if isinstance(each, Node) else each) for each in (x, rate))
     return ((1.0 + (value * r) ** 2) ** -1.5, 0.0)
-
-
-def _scale_and_offset(mean: Node, variance: Node) -> tuple[float, float]:
-    scale = 1.0 / math.sqrt(variance.value) if variance.value > 0.0 else 1.0
-    return scale, -mean.value * scale
 
 
 def _batch_normalization(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.arrays import Nodes, label, used_apart
+from chainrule.graph.arrays import Nodes, for_one_reader, label
 from chainrule.graph.nodes import Node, max
 from chainrule.graph.sums import scaled_sum
 from chainrule.interop.nodes import shape_made
@@ -57,7 +57,7 @@ def _repeated(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes
     y = read[0]
     for axis, times in enumerate(per_axis(layer.size, y.ndim - 1)):
         y = y.repeat(times, axis)
-    return used_apart(y)
+    return for_one_reader(y)
 
 
 def _padded(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.activations import Sigmoid, Tanh
-from chainrule.graph.arrays import Nodes, dots, elementwise, label, shaped, used_apart
+from chainrule.graph.arrays import Nodes, dots, elementwise, for_one_reader, label, shaped
 from chainrule.graph.fma import fma
 from chainrule.graph.formulas import activation_operation
 from chainrule.graph.nodes import Node, Operation, add, multiply
@@ -64,7 +64,7 @@ def _recurrent(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Node
     biases = own.get("bias", [0.0] * columns)
     of_x = [dots("", (), biases, x[t], own["weight"]) for t in range(length)]
     beside = own.get("recurrent_bias")
-    starts = [[0.0] * columns if beside is None else used_apart(beside) for _ in range(length)]
+    starts = [[0.0] * columns if beside is None else for_one_reader(beside) for _ in range(length)]
     step_of = _STEPS[type(layer)](layer)
     outputs = {}
     order = range(length)[:: -1 if layer.go_backwards else 1]
@@ -75,11 +75,11 @@ def _recurrent(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Node
         sums = shaped(of_x[t], (columns,))
         step = _Step(name, t, sums, starts[t], own["recurrent_weight"])
         outputs[t], states = step_of(step, states)
-    final = [used_apart(state) for state in states]
+    final = [for_one_reader(state) for state in states]
     if not layer.return_sequences:
         return np.stack(final) if layer.return_state else final[0]
     nothing = [[Node(0.0) for _ in range(layer.units)] for _ in range(len(x) - length)]
-    rows: list[Any] = [*(used_apart(outputs[t]) for t in range(length)), *nothing]
+    rows: list[Any] = [*(for_one_reader(outputs[t]) for t in range(length)), *nothing]
     return np.stack([*rows, *(final if layer.return_state else [])])
 
 
@@ -105,7 +105,7 @@ def _gru(layer: Any) -> Callable[[_Step, Sequence[Nodes]], tuple[Nodes, list[Nod
         )
         n = at.at_each(tanh, "n", elementwise(_CANDIDATE, "", [a[2], r, s[2]]))
         # What goes on directly is added behind what goes through the sums.
-        h = at.at_each(_BLEND, "h", n, z, used_apart(h))
+        h = at.at_each(_BLEND, "h", n, z, for_one_reader(h))
         return h, [h]
 
     return step
@@ -123,7 +123,7 @@ def _lstm(layer: Any) -> Callable[[_Step, Sequence[Nodes]], tuple[Nodes, list[No
         )
         c = at.at_each(_CELL, "c", i, g, f, states[1])
         # The gradient from the next step comes before that through h.
-        next_c = used_apart(c)
+        next_c = for_one_reader(c)
         h = at.at_each(multiply, "h", o, elementwise(tanh, "", [c]))
         return h, [h, next_c]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import layers
 from chainrule.activations import Linear
 from chainrule.explanation.row import checked_row
-from chainrule.graph.arrays import used_apart
+from chainrule.graph.arrays import for_one_reader
 from chainrule.graph.formulas import loss_operation
 from chainrule.graph.layers import KNOWN, activated, moves_nothing, output_of
 from chainrule.graph.nodes import Node, Operation
@@ -270,7 +270,7 @@ class _Unrolling:
         owner = node.shares or node.name
         own = self._parameters.get(owner, {})
         if owner in self._shared:
-            own = {name: used_apart(nodes) for name, nodes in own.items()}
+            own = {name: for_one_reader(nodes) for name, nodes in own.items()}
         z = output_of(node.name, layer, read, own)
         if not isinstance(layer, _ACTIVATED):
             return z
@@ -279,7 +279,7 @@ class _Unrolling:
                 if node.name not in self._readers:
                     self._apart[_LOSS, i] = z
                     return z
-                self._apart[_LOSS, i], z = used_apart(z), used_apart(z)
+                self._apart[_LOSS, i], z = for_one_reader(z), for_one_reader(z)
         return activated(node.name, layer.activation, z)
 
     def _give(self, name: str, made: Any) -> None:
@@ -298,7 +298,7 @@ class _Unrolling:
         order = [node.name for node in self._graph.nodes]
         uses += sorted(readers, key=lambda use: (-order.index(use[0]), use[1]))
         for use in uses:
-            self._apart[use] = used_apart(made) if len(uses) > 1 else made
+            self._apart[use] = for_one_reader(made) if len(uses) > 1 else made
 
 
 def _weighted(weights: Sequence[float], losses: Sequence[float]) -> float:

@@ -181,8 +181,8 @@ class Assembly:
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
         if len(kept) != 1 or len(x.shape) < 2:
             raise ValueError(f"does not pool all axes but one of rows of shape {x.shape}")
-        turned = self.permute(x, [axis + 1 for axis in (*sorted(axes), *kept)])
-        made = self.layer(layer or GlobalAveragePooling(), {}, turned)
+        transposed = self.permute(x, [axis + 1 for axis in (*sorted(axes), *kept)])
+        made = self.layer(layer or GlobalAveragePooling(), {}, transposed)
         shape = tuple(n if axis in kept else 1 for axis, n in enumerate(x.shape))
         return self.reshape(made, shape) if keepdims else made
 

@@ -257,9 +257,9 @@ def _add_batch_normalization(graph: GraphWriter, node: NetworkNode) -> None:
     names = [graph.constant(name, arrays[name]) for name in order]
     options = {"epsilon": float(node.layer.epsilon), "momentum": float(node.layer.momentum)}
     # Its channels are the axis behind that of the rows.
-    turned = [0, len(graph.shape), *range(1, len(graph.shape))]
+    dims = [0, len(graph.shape), *range(1, len(graph.shape))]
     if len(graph.shape) > 1:
-        graph.transpose(turned)
+        graph.transpose(dims)
     graph.add("BatchNormalization", graph.current, *names, **options)
     if len(graph.shape) > 1:
         graph.transpose([0, *range(2, len(graph.shape) + 1), 1])

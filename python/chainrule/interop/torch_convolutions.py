@@ -45,8 +45,8 @@ def convolution_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) ->
         modules = [convolution, pad_module(nn, [(-before, -behind) for before, behind in borders])]
     elif not even:
         modules = [pad_module(nn, borders), convolution]
-    turned = channels_first(modules, len(node.shape))
-    return [*turned, *activation_modules(nn, node.layer.activation)]
+    made = channels_first(modules, len(node.shape))
+    return [*made, *activation_modules(nn, node.layer.activation)]
 
 
 def pad_module(nn: Any, borders: Sequence[tuple[int, int]]) -> Any:

@@ -68,26 +68,6 @@ def _reshape_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> li
     return [*_flatten_modules(nn, node, columns, dtype), *parted]
 
 
-def _permute_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("Permute", node.layer.dims)]
-
-
-def _take_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("Take", node.layer.columns, columns)]
-
-
-def _repeat_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("RepeatVector", node.layer.n)]
-
-
-def _pooling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("GlobalAveragePooling")]
-
-
-def _dot_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("Dot")]
-
-
 def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     prelu = nn.PReLU(columns)
     fill(prelu, weight=node.arrays["slope"])
@@ -101,10 +81,6 @@ def _parametric_activation_modules(
     mixed = module_of("ParametricActivation", inner, columns)
     fill(mixed, alpha=node.arrays["alpha"])
     return [mixed]
-
-
-def _category_encoding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("CategoryEncoding", node.layer, columns)]
 
 
 def _embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
@@ -143,14 +119,6 @@ def _clip_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[
     return [nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)]
 
 
-def _no_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return []
-
-
-def _position_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [module_of("Step", node.layer.index)]
-
-
 def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     affine = affine_of(node.layer, node.arrays, dtype)
     assert affine is not None
@@ -167,28 +135,30 @@ def _normalization_modules(nn: Any, node: NetworkNode, columns: int, dtype: str)
 KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "activation": _activation_modules,
     "batch_normalization": _norm_modules,
-    "category_encoding": _category_encoding_modules,
+    "category_encoding": lambda nn, node, columns, dtype: [
+        module_of("CategoryEncoding", node.layer, columns)
+    ],
     "clip": _clip_modules,
     "dense": _dense_modules,
-    "dot": _dot_modules,
+    "dot": lambda nn, node, columns, dtype: [module_of("Dot")],
     "dropout": _dropout_modules,
     "embedding": _embedding_modules,
     "flatten": _flatten_modules,
-    "gaussian_noise": _no_modules,
-    "global_average_pooling": _pooling_modules,
+    "gaussian_noise": lambda nn, node, columns, dtype: [],
+    "global_average_pooling": lambda nn, node, columns, dtype: [module_of("GlobalAveragePooling")],
     "layer_normalization": _norm_modules,
     "normalization": _normalization_modules,
     "parametric_activation": _parametric_activation_modules,
     "periodic_embedding": _periodic_embedding_modules,
-    "permute": _permute_modules,
+    "permute": lambda nn, node, columns, dtype: [module_of("Permute", node.layer.dims)],
     "piecewise_linear_embedding": _piecewise_linear_embedding_modules,
     "prelu": _prelu_modules,
-    "position": _position_modules,
-    "repeat_vector": _repeat_modules,
+    "position": lambda nn, node, columns, dtype: [module_of("Step", node.layer.index)],
+    "repeat_vector": lambda nn, node, columns, dtype: [module_of("RepeatVector", node.layer.n)],
     "rescaling": _scaling_modules,
     "reshape": _reshape_modules,
     "scale": _scaling_modules,
-    "take": _take_modules,
+    "take": lambda nn, node, columns, dtype: [module_of("Take", node.layer.columns, columns)],
     **RECURRENT_KINDS,
     **WINDOW_KINDS,
 }

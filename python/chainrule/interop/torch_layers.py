@@ -163,10 +163,6 @@ def _clip(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return assembly.layer(Layer.from_config({"kind": "clip", **options}), {}, x)
 
 
-def _same(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    return x
-
-
 def _dropout(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     dropout = partial(assembly.layer, Dropout(module.p), {})
     return assembly.elementwise(x, dropout)
@@ -209,10 +205,6 @@ def _take(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return taken(assembly, x, len(x.shape) - 1, module.columns.cpu().numpy())
 
 
-def _index(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    return indexed(assembly, x, module.index)
-
-
 def _step(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if len(x.shape) != 2:
         raise ValueError(f"takes a position of rows of shape {x.shape}")
@@ -223,10 +215,6 @@ def _repeat(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if math.prod(x.shape) != x.columns:
         raise ValueError(f"repeats rows of shape {x.shape}")
     return assembly.layer(RepeatVector(module.n), {}, assembly.reshape(x, (x.columns,)))
-
-
-def _pool(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    return assembly.pool(x, range(len(x.shape) - 1), False)
 
 
 def _mean(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -252,10 +240,6 @@ def _transpose(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
         raise ValueError(f"swaps axes {module.axes} of rows of shape {x.shape}")
     dims[first], dims[second] = dims[second], dims[first]
     return assembly.permute(x, dims)
-
-
-def _dot(assembly: Assembly, a: Tensor, b: Tensor, module: Any) -> Tensor:
-    return assembly.layer(Dot(), {}, a, b)
 
 
 def _softmax(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -299,17 +283,19 @@ _MODULES = {
     "BatchNorm3d": Row(_norm, _no_statistics),
     "CategoryEmbedding": Row(_categories),
     "CategoryEncoding": Row(_categories),
-    "Dot": Row(_dot, inputs=2),
+    "Dot": Row(lambda assembly, a, b, module: assembly.layer(Dot(), {}, a, b), inputs=2),
     "Dropout": Row(_dropout),
     "Dropout1d": Row(_channel_dropout),
     "Dropout2d": Row(_channel_dropout),
     "Dropout3d": Row(_channel_dropout),
     "Embedding": Row(_embedding, _rows_changed),
     "Flatten": Row(_flatten, _rows_joined),
-    "GlobalAveragePooling": Row(_pool),
+    "GlobalAveragePooling": Row(
+        lambda assembly, x, module: assembly.pool(x, range(len(x.shape) - 1), False)
+    ),
     "Hardtanh": Row(_clip),
-    "Identity": Row(_same),
-    "Index": Row(_index),
+    "Identity": Row(lambda assembly, x, module: x),
+    "Index": Row(lambda assembly, x, module: indexed(assembly, x, module.index)),
     "LayerNorm": Row(_norm, _several_axes),
     "Linear": Row(_linear),
     "Mean": Row(_mean),

@@ -50,13 +50,13 @@ def _pool_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[
     if not largest:
         options["count_include_pad"] = False
     pool = getattr(nn, f"{'Max' if largest else 'Avg'}Pool{len(windows)}d")(**options)
-    return _turned(nn, node, pool, [(-int(more), 0) for more in dropped])
+    return _between_transposes(nn, node, pool, [(-int(more), 0) for more in dropped])
 
 
-def _turned(
+def _between_transposes(
     nn: Any, node: NetworkNode, module: Any, borders: Sequence[tuple[int, int]]
 ) -> list[Any]:
-    """Return a module between turns, with a border behind it if there is one."""
+    """Return a module between transposes, with a border behind it if there is one."""
     pad = [pad_module(nn, borders)] if any(map(any, borders)) else []
     modules = [*([] if module is None else [module]), *pad]
     return channels_first(modules, len(node.shape))
@@ -66,22 +66,22 @@ def _global_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> lis
     axes = len(node.reads[0]) - 1
     if axes > 3:
         raise ValueError(f"{node} has rows of shape {node.reads[0]}, for which PyTorch has none")
-    turn = channels_first([], axes + 1)[0]
-    return [turn, getattr(nn, f"AdaptiveMaxPool{axes}d")(1), nn.Flatten()]
+    transpose = channels_first([], axes + 1)[0]
+    return [transpose, getattr(nn, f"AdaptiveMaxPool{axes}d")(1), nn.Flatten()]
 
 
 def _up_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     times = per_axis(node.layer.size, len(node.shape) - 1)
-    return _turned(nn, node, nn.Upsample(scale_factor=tuple(map(float, times))), [])
+    return _between_transposes(nn, node, nn.Upsample(scale_factor=tuple(map(float, times))), [])
 
 
 def _padding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return _turned(nn, node, None, borders_of(node.layer.padding, len(node.shape) - 1))
+    return _between_transposes(nn, node, None, borders_of(node.layer.padding, len(node.shape) - 1))
 
 
 def _cropping_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     cut = borders_of(node.layer.cropping, len(node.shape) - 1)
-    return _turned(nn, node, None, [(-before, -behind) for before, behind in cut])
+    return _between_transposes(nn, node, None, [(-before, -behind) for before, behind in cut])
 
 
 def _axes(module: Any) -> int:

@@ -84,27 +84,35 @@ def make_dataset(
         return CheckedData(x, targets, None, None)
     if not several_outputs:
         y = net._only_target(y)
-    if several_outputs or net._several_inputs:
-        return _several(net, x, y, loss, sample_weight, class_weight, learn_names)
-    features = net._rows_wherever(x)
-    sparse = is_sparse(y)
-    if sparse and isinstance(features, LazyRows):
-        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
+    if net._several_inputs:
+        x, y, sample_weight = padded_rows(net, x, y, sample_weight, loss)
+    rows = net._rows_wherever(x)
     if learn_names:
         net._learn_feature_names(x)
-    core = net._built_core()
-    core.check_loss(loss._core)
-    shape = net._output_shape()
-    y = labels_of(net, y, loss, shape, learn=learn_names)
-    targets = targets_of(net, y, loss, shape, sparse=sparse)
-    check_same_length(features, targets)
+    net._built_core().check_loss(loss._core, loss_weights_of(loss))
+    targets = _targets(net, y, loss, learn_names)
+    parts = targets.parts if isinstance(targets, Several) else [targets]
+    if isinstance(rows, LazyRows) and not all(isinstance(part, np.ndarray) for part in parts):
+        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
+    if several_outputs:
+        for name, part in zip(loss.names, parts, strict=True):
+            check_same_length(rows, part, names=("x", f"y[{name!r}]"))
+    else:
+        check_same_length(rows, targets)
     weights = None
     if sample_weight is not None:
         each = weighed_positions(net, loss)
-        weights = as_weights(sample_weight, rows=len(features), positions=each)
-    positions = positions_of(net, loss, targets)
-    data = CheckedData(features, targets, weights, None, (), positions)
-    return weighed(net, data, class_weight, loss)
+        weights = as_weights(sample_weight, rows=len(rows), positions=each)
+    made = CheckedData(rows, targets, weights, None, (), positions_of(net, loss, targets))
+    return weighed(net, made, class_weight, loss)
+
+
+def _targets(net: Compiled, y: object, loss: Any, learn_names: bool) -> Any:
+    if isinstance(loss, OutputLosses):
+        return targets_of_outputs(net, y, loss, learn_names)
+    shape = net._output_shape()
+    y = labels_of(net, y, loss, shape, learn=learn_names)
+    return targets_of(net, y, loss, shape, sparse=is_sparse(y))
 
 
 def _refuse_beside(**given: object) -> None:
@@ -205,11 +213,8 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
         raise ValueError("the generator gives no y, which this call needs")
 
     def targets(y: Any) -> Any:
-        if isinstance(loss, OutputLosses):
-            return targets_of_outputs(net, y, loss, learn_names)
-        shape = net._output_shape()
-        y = labels_of(net, net._only_target(y), loss, shape, learn=learn_names)
-        return targets_of(net, y, loss, shape, sparse=is_sparse(y))
+        y = y if isinstance(loss, OutputLosses) else net._only_target(y)
+        return _targets(net, y, loss, learn_names)
 
     rows.use(net._built_core(), targets)
     if rows.sample_weight is not None:
@@ -266,45 +271,6 @@ def padded_rows(
                     "function that leaves them out"
                 )
     return x, y, sample_weight
-
-
-def _several(
-    net: Compiled,
-    x: object,
-    y: object,
-    loss: Any,
-    sample_weight: object,
-    class_weight: Any,
-    learn_names: bool,
-) -> CheckedData:
-    """Return the data of a network of several inputs or outputs."""
-    if net._several_inputs:
-        x, y, sample_weight = padded_rows(net, x, y, sample_weight, loss)
-    rows = net._rows_wherever(x)
-    assert net._graph is not None
-    if learn_names:
-        net._learn_feature_names(x)
-    net._built_core().check_loss(loss._core, loss_weights_of(loss))
-    names = net._graph.outputs
-    if isinstance(loss, OutputLosses):
-        targets: Any = targets_of_outputs(net, y, loss, learn_names)
-        for name, part in zip(names, targets.parts, strict=True):
-            check_same_length(rows, part, names=("x", f"y[{name!r}]"))
-    else:
-        shape = net._output_shape()
-        y = labels_of(net, y, loss, shape, learn=learn_names)
-        targets = targets_of(net, y, loss, shape, sparse=is_sparse(y))
-        check_same_length(rows, targets)
-    weights = None
-    if sample_weight is not None:
-        each = weighed_positions(net, loss)
-        weights = as_weights(sample_weight, rows=len(rows), positions=each)
-    parts = targets.parts if isinstance(targets, Several) else [targets]
-    if isinstance(rows, LazyRows) and not all(isinstance(part, np.ndarray) for part in parts):
-        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
-    positions = positions_of(net, loss, targets)
-    made = CheckedData(rows, targets, weights, None, (), positions)
-    return weighed(net, made, class_weight, loss)
 
 
 def prepare_validation(
