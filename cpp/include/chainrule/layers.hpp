@@ -246,7 +246,7 @@ class CHAINRULE_API CategoryEncoding final : public Layer {
 
   /// Throws Error when an option is out of its range.
   void check() const;
-  /// How many outputs each of so many columns of x has, in their order; where all columns of
+  /// How many outputs each of the `inputs` columns of x has, in their order; where all columns of
   /// categories share theirs, the first of them has all.
   std::vector<std::int64_t> widths(std::int64_t inputs) const;
 
@@ -343,7 +343,7 @@ class CHAINRULE_API Normalization final : public Layer {
                          Missing missing_ = Missing::error, std::vector<std::int64_t> columns_ = {})
       : method(method_), clip(clip_), missing(missing_), columns(std::move(columns_)) {}
 
-  /// Whether each of so many columns is normalised.
+  /// Whether each of the `inputs` columns is normalised.
   std::vector<bool> normalized(std::int64_t inputs) const;
   /// The columns that have an indicator, in the order of the outputs.
   std::vector<std::int64_t> indicators(std::int64_t inputs) const;

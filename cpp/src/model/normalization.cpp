@@ -41,7 +41,7 @@ void visit_fields(Visit& visit, Self& self) {
   visit("invert", self.invert);
 }
 
-/// Throws Error unless all options fit each other and so many columns of x.
+/// Throws Error unless all options fit each other and x of `inputs` columns.
 void check(const Normalization& layer, std::int64_t inputs) {
   if (layer.clip) model::check_value(layer.kind(), "clip", *layer.clip, model::positive);
   if (layer.invert && (layer.clip || layer.missing != Missing::error))

@@ -26,7 +26,7 @@ std::int64_t number_for(std::string_view kind, const char* name,
   return number;
 }
 
-/// Throws Error unless the input has so many axes and channels behind them.
+/// Throws Error unless the input has `axes` axes and channels behind them.
 void check_axes(std::string_view kind, const Shape& input, std::size_t axes) {
   if (input.extents().size() != axes + 1)
     refuse(kind, std::string("it reads ") +

@@ -16,7 +16,7 @@ namespace chainrule::model {
 inline constexpr auto padding_names =
     kinds_of<Padding, Padding::causal>("padding", "valid", "same", "causal");
 
-/// The padding of this name; throws Error for one that a layer on so many axes does not have:
+/// The padding of this name; throws Error for one that a layer on `axes` axes does not have:
 /// `causal` is for one axis, time.
 Padding find_padding(std::string_view kind, std::string_view name, std::size_t axes);
 
@@ -49,9 +49,9 @@ struct WindowOptions {
 std::vector<Window> windows_of(std::string_view kind, const Shape& input, std::size_t axes,
                                const WindowOptions& options);
 
-/// The windows of a convolution of which the input has so many outputs, with channels behind them:
+/// The windows of a convolution whose outputs are the extents of `input`, with channels behind:
 /// those of a transposed convolution, which gives that convolution's inputs. Among the numbers of
-/// inputs that have so many windows, `valid` takes the least that is at least inputs * stride, and
+/// inputs that have as many windows, `valid` takes the least that is at least inputs * stride, and
 /// `same` inputs * stride.
 std::vector<Window> transposed_windows_of(std::string_view kind, const Shape& input,
                                           std::size_t axes, const WindowOptions& options);

@@ -260,7 +260,7 @@ def _model(net: Network, name: str, program: Program) -> Model:
 def _vectors(
     net: Network, model: Model, x: dict[str, Array], dtype: str, columns: Sequence[int]
 ) -> tuple[self_test.Vectors, float]:
-    """Return the test's vectors, and how far outputs are from them, so many columns at a time."""
+    """Return the test's vectors, and how far outputs are from them, `columns` at a time."""
     rows = list(x.values())
     _check_rows([_with_missing(net, place, each) for place, each in enumerate(rows)], "values of")
     with np.errstate(over="ignore", invalid="ignore"):

@@ -50,7 +50,7 @@ class Concatenate(Merge):
 
 @dataclass(frozen=True, eq=False)
 class Dot(Operation):
-    """y = sums of products over so many `features`, of each row of a with each row of b."""
+    """y = sums of products over `features` columns, of each row of a with each row of b."""
 
     features: int
     name = "dot"

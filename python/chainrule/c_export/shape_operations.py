@@ -47,7 +47,7 @@ class Permute(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Repeat(Operation):
-    """y = x, so many `times`."""
+    """y = x, `times` times."""
 
     times: int
     name = "repeat"

@@ -113,7 +113,7 @@ class Convolve(OfPositions):
         return made
 
     def reached(self, place: Sequence[int], counts: Sequence[int]) -> list[slice]:
-        """Return where windows, so many along each axis, have this place of the kernel."""
+        """Return where windows, `counts` along each axis, have this place of the kernel."""
         return [
             slice(at * w.dilation, at * w.dilation + (count - 1) * w.stride + 1, w.stride)
             for at, count, w in zip(place, counts, self.windows, strict=True)
@@ -194,7 +194,7 @@ class Pool(OfPositions):
 
 @dataclass(frozen=True, eq=False)
 class UpSample(OfPositions):
-    """y = each position so many times along each axis."""
+    """y = each position `times` along each axis."""
 
     times: tuple[int, int]
     name = "up_sampling"

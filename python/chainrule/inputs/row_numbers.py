@@ -12,7 +12,7 @@ __all__ = ["row_numbers", "rows_of"]
 
 
 def row_numbers(rows: Any, count: int, name: str = "rows") -> NDArray[np.int64]:
-    """Return the numbers of the rows that are chosen of so many, as an array of its own.
+    """Return the numbers of the rows that are chosen of `count`, as an array of its own.
 
     Raises
     ------

@@ -275,7 +275,7 @@ class Assembly:
         return self._count + 1
 
     def same(self, count: int, layers: Sequence[Layer] | None) -> list[Layer]:
-        """Return the layers with parameters that have come since there were so many nodes.
+        """Return the layers with parameters that have come since there were `count` nodes.
 
         Where others are given, from an earlier call, these are taken instead of the new ones, so
         that both share parameters. ValueError if they have other options.

@@ -49,7 +49,7 @@ class Codes:
 
 
 def codes_of(layer: CategoryEncoding | Embedding, columns: int) -> Codes:
-    """Return the codes of a layer that reads so many columns."""
+    """Return the codes of a layer that reads `columns` columns."""
     count = np.array(layer.categories(columns), dtype=np.int64)
     held = np.flatnonzero(count)
     own, missing = layer.unknown == "code", layer.missing == "code"

@@ -14,7 +14,7 @@ __all__ = ["largest_relative_difference", "relative_differences", "sample_rows"]
 def sample_rows(
     columns: int, scales: Sequence[float], count: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return so many normally distributed rows of each scale, one scale after the other."""
+    """Return `count` normally distributed rows of each scale, one scale after the other."""
     return np.concatenate([scale * rng.normal(size=(count, columns)) for scale in scales])
 
 
@@ -26,7 +26,7 @@ def relative_differences(
     least: float = 0.0,
     overflows: bool = False,
 ) -> list[float]:
-    """Return `largest_relative_difference` of the first so many rows, of the next ones and so on.
+    """Return `largest_relative_difference` of the first `count` rows, of the next ones and so on.
 
     What is expected counts as no smaller than `least`. Where something `overflows` it does so in
     both, but not for the same rows, so rows with infinities and NaN are left out.

@@ -33,7 +33,7 @@ class Limits:
 
 
 def limits_of(layer: Normalization, columns: int) -> Limits:
-    """Return what comes behind the scaling of a layer that reads so many columns."""
+    """Return what comes behind the scaling of a layer that reads `columns` columns."""
     chosen = list(range(columns) if layer.columns is None else layer.columns)
     rates = np.zeros(columns)
     if layer.clip is not None:

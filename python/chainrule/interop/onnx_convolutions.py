@@ -95,7 +95,7 @@ def products_of(layer: Any, weight: Array) -> Array:
 
 
 def weight_of(layer: Any, products: Array, axes: int) -> Array:
-    """Return the weight of a convolution over so many axes, of which `products_of` made another."""
+    """Return the weight of a convolution over `axes` axes, of which `products_of` made another."""
     sizes, columns = per_axis(layer.kernel_size, axes), products.shape[-1]
     if layer.kind in DEPTHWISE:
         return products.reshape(*sizes, columns)

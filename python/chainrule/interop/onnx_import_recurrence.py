@@ -145,7 +145,7 @@ def _layer(
 def _of_direction(
     reader: ShapeReader, node: Node, place: int, direction: int, axes: int
 ) -> Array | None:
-    """Return an operand of a direction, which has so many axes; None if it is not given."""
+    """Return an operand of a direction, which has `axes` axes; None if it is not given."""
     array: Array | None = reader.constant(node, place)
     if array is None:
         return None

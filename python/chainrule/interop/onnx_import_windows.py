@@ -135,7 +135,7 @@ def _around(w: Windows, beyond: int, auto: str) -> Windows:
 
 
 def _numbers(node: Node, x: Tensor, name: str, default: Sequence[int]) -> list[int]:
-    """Return an attribute of so many numbers as the default has."""
+    """Return an attribute of as many numbers as the default has."""
     given = [int(n) for n in np.asarray(node.attributes.get(name, default))]
     if len(given) != len(default):
         raise ValueError(f"its {name} are {given} for rows of shape {x.shape}")

@@ -162,7 +162,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     **RECURRENT_KINDS,
     **WINDOW_KINDS,
 }
-"""The modules, one after the other, that a layer is which reads so many columns of a dtype."""
+"""The modules, one after the other, that a layer is which reads some columns of a dtype."""
 
 
 def modules_of(node: NetworkNode, dtype: str) -> list[Any]:

@@ -41,7 +41,7 @@ class Windows(NamedTuple):
         return (self.before + extent + self.behind - self.span) // self.stride + 1
 
     def spread(self, count: int) -> int:
-        """Return along which axis there are so many, where the last one ends with the axis."""
+        """Return the extent of an axis on which there are `count`, the last of them at its end."""
         return (count - 1) * self.stride + self.span - self.before - self.behind
 
 
@@ -69,7 +69,7 @@ def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Win
 
 
 def _around(extent: int, count: int, size: int, stride: int, dilation: int = 1) -> Windows:
-    """Return so many windows that reach beyond an axis at both ends, half and half."""
+    """Return `count` windows that reach beyond an axis at both ends, half and half."""
     w = Windows(size, stride, 0, 0, dilation)
     beyond = max((count - 1) * stride + w.span - extent, 0)
     return w._replace(before=beyond // 2, behind=beyond - beyond // 2)

@@ -157,7 +157,7 @@ class _Parts:
         return [f"member_{m}/{node}" for m in members] if node in self._own else [node] * count
 
     def graph(self, count: int) -> Graph:
-        """Return the graph of so many members."""
+        """Return the graph of `count` members."""
         nodes: list[Node] = []
         # The order of the nodes is kept: it is that of each member's random numbers.
         for node in self._nodes:

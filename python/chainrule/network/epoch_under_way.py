@@ -64,7 +64,7 @@ class EpochUnderWay(NamedTuple):
         outputs: int,
         augment: Sequence[Mapping[str, Any]],
     ) -> bool:
-        """Whether a training of so many rows and batches is the one that was saved."""
+        """Whether a training with these rows and batches is the one that was saved."""
         given = (min(batch_size, rows), rows, shuffle, total_steps, outputs, list(augment))
         own = (min(self.batch_size, self.rows), self.rows, self.shuffle, self.total_steps)
         return given == (*own, len(self.losses), list(self.augment))

@@ -131,7 +131,7 @@ class FirstLayers:
 
 
 def first_layers(network: Compiled, index: slice, count: int) -> FirstLayers:
-    """Return what a slice of a network of so many layers is; ValueError unless it is ``[:k]``."""
+    """Return what a slice of a network of `count` layers is; ValueError unless it is ``[:k]``."""
     first, last, step = index.indices(count)
     if first != 0 or step != 1 or last < 1:
         raise ValueError(

@@ -80,7 +80,7 @@ std::vector<std::int64_t> flat_frames(const Graph& graph) {
   return frames;
 }
 
-/// Why a layer that reads rows of so many frames side by side cannot go on; empty: it can.
+/// Why a layer that reads rows of `read` frames side by side cannot go on; empty: it can.
 std::string obstacle(const Graph& graph, const Node& node, std::int64_t read, std::int64_t own) {
   const bool makes_frames = (*node.layer)->kind() == "reshape" && node.shape.rank() == 2 &&
                             node.shape.positions() == read &&

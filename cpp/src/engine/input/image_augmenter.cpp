@@ -244,7 +244,7 @@ template <class T>
 void augment_images(const Augmentations& augmentations, const RowsView& x, const Shape& shape,
                     std::uint64_t seed, std::int64_t epoch, T* y, std::int64_t first_row,
                     int num_threads) {
-  constexpr double kOperations = 50.0;  // of a number, at most so many with a small Gaussian
+  constexpr double kOperations = 50.0;  // of a number, at most, with a small Gaussian
   for (const Augmentation& a : augmentations) a.check();
   if (epoch < 0) throw Error("epoch must be >= 0, got " + std::to_string(epoch));
   if (first_row < 0) throw Error("first_row must be >= 0, got " + std::to_string(first_row));

@@ -70,7 +70,7 @@ struct ConvolutionSizes {
     return has_flat_images ? row_stride<T>(windows.inputs() * channels)
                            : windows.inputs() * row_stride<T>(channels);
   }
-  /// How many images of so many numbers half of L2 holds.
+  /// How many images of `image` numbers half of L2 holds.
   std::int64_t images_in_l2(std::int64_t image) const {
     const std::int64_t bytes = image * std::int64_t{sizeof(T)};
     return std::clamp<std::int64_t>(cache_sizes().l2 / 2 / bytes, 1,
