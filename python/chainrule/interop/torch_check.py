@@ -103,7 +103,8 @@ def check_export(module: Any, net: Network) -> None:
 
     rows = _rows(net)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        made = [each.numpy() for each in _outputs(module, rows, [False] * len(rows))]
+        given = [torch.tensor(each).to(getattr(torch, net.dtype)) for each in rows]
+        made = [each.numpy() for each in _outputs_of(module, given)]
     # Between large logits a softmax shows what rounding does to them.
     tolerances = (1e-4, 1e-2, 1e-4, 1e-4) if net.dtype == "float32" else (_DOUBLE,) * 4
     for outputs, expected in zip(made, predictions(net, rows), strict=True):
@@ -146,13 +147,16 @@ def _given(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> l
 
 def _outputs(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
     """Return what a module gives for rows."""
+    return _outputs_of(module, _given(module, rows, of_integers))
+
+
+def _outputs_of(module: Any, given: Sequence[Any]) -> list[Any]:
     import torch
 
-    given = _given(module, rows, of_integers)
     try:
         outputs = module(*given)
     except Exception as error:
-        widths = " and ".join(" x ".join(map(str, each.shape[1:])) for each in rows)
+        widths = " and ".join(" x ".join(map(str, each.shape[1:])) for each in given)
         raise ValueError(f"the module fails on rows of {widths} columns: {error}") from error
     made = [*outputs.values()] if isinstance(outputs, dict) else [outputs]
     if not all(isinstance(each, torch.Tensor) for each in made):
