@@ -20,11 +20,10 @@ class Monitor:
     """Reads one metric, or the mean of several, from the logs and tells whether it improved."""
 
     def __init__(self, names: str | Sequence[str], mode: str, min_delta: float = 0.0) -> None:
-        self._names = [names] if isinstance(names, str) else names
-        if not isinstance(self._names, Sequence) or not all(
-            isinstance(name, str) for name in self._names
-        ):
+        given: object = [names] if isinstance(names, str) else names
+        if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
             raise TypeError(f"monitor must be a name or a list of names, got {names!r:.80}")
+        self._names = list(given)
         if not self._names:
             raise ValueError("monitor names nothing")
         if mode not in MODES:
