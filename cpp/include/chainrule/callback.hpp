@@ -57,7 +57,7 @@ class Callback<Result(Arguments...)> {
   static bool is_none(const Function& function) {
     if constexpr (std::is_pointer_v<Function>) {
       return function == nullptr;
-    } else if constexpr (requires { { function.operator bool() } -> std::same_as<bool>; }) {
+    } else if constexpr (requires(bool b) { b = function.operator bool(); }) {
       return !function.operator bool();
     } else {
       return false;
