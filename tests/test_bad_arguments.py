@@ -161,6 +161,7 @@ def test_a_loss_is_needed() -> None:
     ("arguments", "error", "text"),
     [
         ({"batch_size": 0}, ValueError, "batch_size must be >= 1, got 0"),
+        ({"batch_size": 2**62}, ValueError, "batch_size must be <= 2147483647, got"),
         ({"batch_size": 2.0}, TypeError, "batch_size must be an integer, got 2.0"),
         ({"num_threads": -1}, ValueError, "num_threads must be >= 1, got -1"),
         ({"out": [0.0]}, TypeError, "out must be an ndarray, got list"),

@@ -171,3 +171,10 @@ def test_text_among_numbers_is_shown() -> None:
     x.loc[3, "size"] = 1.5
     with pytest.raises(TypeError, match=r"convert it by astype\(float\)"):
         trained().predict(x)
+
+
+def test_a_lazy_frame_is_refused_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    with pytest.raises(TypeError, match=r"x is a lazy frame; pass x\.collect\(\)"):
+        net.predict(polars({"age": AGE, "size": SIZE}).lazy())
+    assert not recwarn.list

@@ -282,6 +282,7 @@ def test_monitor_must_be_a_number() -> None:
     [
         ({"patience": -1}, "patience must not be negative, got -1"),
         ({"min_delta": -0.1}, "min_delta must not be negative, got -0.1"),
+        ({"patience": float("nan")}, "patience must not be negative, got nan"),
         ({"mode": "maximum"}, "unknown mode 'maximum'; did you mean 'max'"),
         ({"monitor": []}, "monitor names nothing"),
         ({"monitor": ["val_loss", "val_auc"]}, "val_loss, val_auc: some are to rise, others to"),
@@ -291,6 +292,27 @@ def test_monitor_must_be_a_number() -> None:
 def test_bad_arguments(options: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         EarlyStopping(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"patience": "5"}, "patience must be a number, got '5'"),
+        ({"patience": True}, "patience must be a number, got True"),
+        ({"min_delta": None}, "min_delta must be a number, got None"),
+        ({"restore_best_weights": "no"}, "restore_best_weights must be True or False, got 'no'"),
+        ({"monitor": 3}, "monitor must be a name or a list of names, got 3"),
+        ({"monitor": ["loss", 3]}, "monitor must be a name or a list of names"),
+    ],
+)
+def test_arguments_of_wrong_type(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        EarlyStopping(**options)
+
+
+def test_lambda_callback_takes_functions_alone() -> None:
+    with pytest.raises(TypeError, match="LambdaCallback takes functions, got 3"):
+        LambdaCallback(on_epoch_end=3)  # type: ignore[arg-type]
 
 
 def test_checkpoint_saves_what_is_best_across_fits() -> None:

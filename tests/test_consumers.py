@@ -137,3 +137,21 @@ def test_a_project_of_c_alone(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
     assert "new points are right" in done.stdout
     assert (tmp_path / "circles.safetensors").exists()
+
+
+@needs_gcc
+@needs_cmake
+@pytest.mark.parametrize("languages", ["C", "C CXX"])
+def test_sources_in_a_project_of_c(tmp_path, languages):
+    (tmp_path / "main.c").write_text("int main(void) { return 0; }\n")
+    (tmp_path / "CMakeLists.txt").write_text(
+        f"cmake_minimum_required(VERSION 3.21)\nproject(c LANGUAGES {languages})\n"
+        f'add_subdirectory("{ROOT}" chainrule)\nadd_executable(c main.c)\n'
+        "target_link_libraries(c PRIVATE chainrule::chainrule)\n"
+    )
+    configure = ["cmake", "-S", tmp_path, "-B", tmp_path / "build"]
+    done = subprocess.run(configure, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode == 0) == (languages == "C CXX"), done.stdout + done.stderr
+    assert ("needs project(... LANGUAGES C CXX)" in " ".join(done.stderr.split())) == (
+        languages == "C"
+    )

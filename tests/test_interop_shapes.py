@@ -82,6 +82,15 @@ def test_positions_in_int8(tmp_path, compiler, rng):
     assert "for (size_t i = 0; i < 4; ++i)" in (tmp_path / "model.c").read_text()
 
 
+@pytest.mark.parametrize("layer", [cr.GlobalAveragePooling(), cr.Activation("softmax")], ids=str)
+def test_networks_of_float64_without_parameters(layer, rng):
+    torch = pytest.importorskip("torch")
+    net = cr.Sequential([cr.Input((5, 7, 3)), layer], seed=0, dtype="float64")
+    x = rng.normal(size=(4, 5, 7, 3))
+    given = cr.to_torch(net)(torch.tensor(x if net.outputs == 3 else x.reshape(4, -1))).numpy()
+    np.testing.assert_allclose(given, net.predict(x), rtol=1e-13)
+
+
 def test_shapes_are_those_of_the_file(rng):
     x = cr.Input((4, 3), name="x")
     h = cr.BatchNormalization()(cr.Dense(5, "tanh")(x))

@@ -118,6 +118,14 @@ LAYERS = [
 ]
 
 
+def test_axes_of_the_input_are_put_in_order(rng) -> None:
+    images = rng.normal(size=(4, 5, 3, 2)).astype(np.float32)
+    given = cr.Sequential([cr.Input((5, 3, 2)), cr.Permute((2, 1, 3))], seed=0)
+    learnt = cr.Sequential([cr.Permute((2, 1, 3))], seed=0)
+    for net in (given, learnt):
+        np.testing.assert_array_equal(net.predict(images), images.transpose(0, 2, 1, 3))
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("layers", LAYERS, ids=str)
 def test_gradients(layers, training, rng) -> None:

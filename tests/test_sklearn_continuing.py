@@ -32,6 +32,12 @@ SOLVERS = {
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 0.1},
     "cosine": {"learning_rate": cr.schedules.Cosine(0.01, epochs=10)},
+    # One object for all tests, since an estimator changes none of its parameters.
+    "plateau": {
+        "learning_rate": cr.schedules.ReduceOnPlateau(
+            0.01, monitor="loss", patience=0, threshold=0.2
+        )
+    },
     "dropout": {"dropout": 0.2, "batch_norm": True},
 }
 SHORT = {"hidden_layer_sizes": (12, 5), "random_state": 4}
@@ -144,3 +150,12 @@ def test_a_fitted_estimator_becomes_a_network():
     assert net.class_names == tuple("abcdefghij")
     with pytest.raises(ValueError, match="MLPRegressor is not fitted yet"):
         cr.from_sklearn(MLPRegressor())
+
+
+def test_a_second_fit_begins_with_the_schedule_as_it_was_given():
+    schedule = SOLVERS["plateau"]["learning_rate"]
+    model = MLPClassifier(**SHORT, learning_rate=schedule, max_iter=8)
+    first = model.fit(X, LABELS).loss_curve_
+    assert model.network_.history["learning_rate"][-1] < 0.01
+    assert model.fit(X, LABELS).loss_curve_ == first
+    assert schedule.state["rate"] == 0.01

@@ -159,3 +159,37 @@ def test_what_computes_more_than_its_children_is_named(name):
     module, text = DIFFERENT[name]
     with pytest.raises(ValueError, match=text):
         cr.from_torch(module)
+
+
+PARAMETERLESS = {
+    "softmax": lambda: nn.Softmax(1),
+    "selu": nn.SELU,
+    "hardswish": nn.Hardswish,
+    "layer norm": lambda: nn.LayerNorm(9, elementwise_affine=False),
+    "several": lambda: nn.Sequential(nn.GELU(), nn.Softmax(1), nn.Dropout(0.1)),
+    "pool": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, 3, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ),
+}
+
+
+class InSingle(nn.Module):
+    """One that calls for a precision by name."""
+
+    def forward(self, x):
+        return torch.softmax(x.float(), 1)
+
+
+@pytest.mark.parametrize("make", [*PARAMETERLESS.values(), InSingle], ids=[*PARAMETERLESS, "own"])
+def test_modules_without_parameters(make, rng):
+    module = make().eval()
+    x = rng.normal(size=(5, 9)).astype(np.float32)
+    net = cr.from_torch(module, input_shape=(9,))
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-5, atol=1e-6)
+
+
+def test_small_changes_of_modules_without_parameters_are_found():
+    module = nn.Softmax(1)
+    module.register_forward_hook(lambda module, x, y: y * 1.000001)
+    with pytest.raises(ValueError, match="computes something else than its class does"):
+        cr.from_torch(nn.Sequential(module), input_shape=(9,))

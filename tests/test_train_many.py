@@ -172,6 +172,35 @@ def test_options_of_one_training_take_the_place_of_those_for_all():
     assert_same(nets[2], alone)
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"callbacks": [print, cr.EarlyStopping("loss")]},
+        {"optimizer": cr.Adam(cr.schedules.ReduceOnPlateau(0.01, monitor="loss"))},
+    ],
+)
+def test_what_remembers_one_training_is_not_shared(own):
+    x, y = regression()
+    nets = [network(seed) for seed in range(2)]
+    with pytest.raises(ValueError, match=r"trainings 0 and 1 share a (Early|Reduce)\w+, which"):
+        cr.train_many([{"network": net, **own} for net in nets], x, y, loss="mse")
+    assert all(not net.history.history for net in nets)
+
+
+def test_callbacks_of_the_program_may_be_shared():
+    class Counts(cr.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, net, epoch, logs):
+            self.epochs += 1
+
+    x, y = regression()
+    counts = Counts()
+    jobs = [{"network": network(), "callbacks": [counts]} for _ in range(2)]
+    cr.train_many(jobs, x, y, loss="mse", epochs=2)
+    assert counts.epochs == 4
+
+
 def test_full_batch_optimizers_of_selected_rows():
     x, y = regression()
     rows = np.arange(0, 400, 3)

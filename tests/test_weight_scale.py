@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,13 @@ def test_weights_that_a_callback_changes_between_batches(rng):
     net.fit(x, y, loss="mse", optimizer=cr.SGD(1e-9), batch_size=4, shuffle=False,
             sample_weight=w, callbacks=[watch], verbose=0)  # fmt: skip
     assert net.history["loss"][0] == pytest.approx(np.average(seen, weights=[1, 2, 4]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_means_of_metrics_by_weights_whose_sum_overflows():
+    rng = np.random.default_rng(0)
+    labels, outputs = rng.integers(0, 3, 40), rng.normal(size=(40, 3))
+    weights = rng.uniform(0.3, 1.5, size=40)
+    for metric in (cr.metrics.accuracy, partial(cr.metrics.top_k, k=2)):
+        expected = metric(labels, outputs, sample_weight=weights)
+        assert metric(labels, outputs, sample_weight=weights * 2.0**1023) == expected

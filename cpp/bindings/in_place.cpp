@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -213,7 +214,8 @@ py::object predict_in_place(const Network<T>& self, py::handle x, py::handle bat
   int overflow = 0;
   const std::int64_t batch_size = PyLong_AsLongLongAndOverflow(batch_rows.ptr(), &overflow);
   const std::optional<RowsView> rows = plain_input(self, x, Flat::is_row);
-  if (!rows || overflow != 0 || batch_size < 1) return py::none();
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();  // as for all other calls
+  if (!rows || overflow != 0 || batch_size < 1 || batch_size > most) return py::none();
   py::object result;
   if (out.is_none()) {
     result = new_table<T>(rows->rows, self.outputs());

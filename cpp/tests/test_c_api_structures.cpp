@@ -119,6 +119,8 @@ TEST_CASE("C: options out of range") {
   CHECK(with([](Rig&, Options& o) { o.batch_size = -1; }).find("batch_size") != std::string::npos);
   CHECK(with([](Rig&, Options& o) { o.num_threads = -1; }) ==
         "ARGUMENT: num_threads is -1, expected 0 or more");
+  CHECK(with([](Rig&, Options& o) { o.num_threads = std::int64_t{1} << 40; }) ==
+        "ARGUMENT: num_threads is 1099511627776, more than 2147483647");
   CHECK(with([](Rig&, Options& o) { o.input_sparsity = 3; }).find("input_sparsity is 3") !=
         std::string::npos);
   CHECK(with([](Rig& r, Options& o) { o.validation_x = &r.rows; }) ==

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,4 +45,16 @@ TEST_CASE("copies of a callback have their own state, and what they hold is dest
     CHECK(held.use_count() == 4);
   }
   CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("a callback made of no function is empty") {
+  const Callback<int(int)> of_pointer = static_cast<int (*)(int)>(nullptr);
+  CHECK_FALSE(of_pointer);
+  std::function<int(int)> maybe;
+  CHECK_FALSE(Callback<int(int)>(maybe));
+  maybe = [](int x) { return x + 1; };
+  const Callback<int(int)> of_function = maybe;
+  REQUIRE(of_function);
+  CHECK(of_function(1) == 2);
+  CHECK_FALSE(Callback<int(int)>(Callback<int(long)>()));  // of another signature
 }

@@ -60,7 +60,8 @@ std::string_view text(const char* given, const char* name) {
 
 int thread_count(std::int64_t given) {
   if (given < 0 || given > std::numeric_limits<int>::max())
-    throw Error("num_threads is " + std::to_string(given) + ", expected 0 or more");
+    throw Error("num_threads is " + std::to_string(given) +
+                (given < 0 ? ", expected 0 or more" : ", more than 2147483647"));
   return static_cast<int>(given);
 }
 

@@ -254,6 +254,11 @@ class LambdaCallback(Callback):
     on_batch_end : callable, optional
         Called as ``f(epoch, batch, logs)``.
 
+    Raises
+    ------
+    TypeError
+        If one of them is no function.
+
     Examples
     --------
     >>> from chainrule.callbacks import LambdaCallback
@@ -269,6 +274,10 @@ class LambdaCallback(Callback):
         on_epoch_end: Callable[[int, Logs], object] | None = None,
         on_batch_end: Callable[[int, int, Logs], object] | None = None,
     ) -> None:
+        given = (on_train_begin, on_train_end, on_epoch_begin, on_epoch_end, on_batch_end)
+        for function in given:
+            if function is not None and not callable(function):
+                raise TypeError(f"LambdaCallback takes functions, got {function!r:.80}")
         self._train_begin = on_train_begin
         self._train_end = on_train_end
         self._epoch_begin = on_epoch_begin

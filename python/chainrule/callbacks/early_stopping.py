@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule import _core
+from chainrule.arguments import boolean
 from chainrule.callbacks.callback import BestWeights, Callback, Logs, Network, StopTraining
-from chainrule.callbacks.monitor import Monitor
+from chainrule.callbacks.monitor import Monitor, check_not_negative
 from chainrule.callbacks.state_values import (
     decoded,
     encoded,
@@ -54,8 +55,10 @@ class EarlyStopping(Callback):
 
     Raises
     ------
+    TypeError
+        If an argument has the wrong type.
     ValueError
-        If an argument is out of range, or, before the first epoch of a ``fit``, `monitor` is not
+        If one is out of range, or, before the first epoch of a ``fit``, `monitor` is not
         among what its epochs report.
 
     Examples
@@ -72,11 +75,10 @@ class EarlyStopping(Callback):
         mode: str = "auto",
         restore_best_weights: bool = True,
     ) -> None:
-        if patience < 0:
-            raise ValueError(f"patience must not be negative, got {patience}")
+        check_not_negative("patience", patience)
         self._monitor = Monitor(monitor, mode, min_delta)
         self.patience = patience
-        self.restore_best_weights = restore_best_weights
+        self.restore_best_weights = boolean("restore_best_weights", restore_best_weights)
         self._reset()
 
     @property

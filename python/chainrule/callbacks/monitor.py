@@ -20,13 +20,15 @@ class Monitor:
     """Reads one metric, or the mean of several, from the logs and tells whether it improved."""
 
     def __init__(self, names: str | Sequence[str], mode: str, min_delta: float = 0.0) -> None:
-        self._names = [names] if isinstance(names, str) else list(names)
+        given: object = [names] if isinstance(names, str) else names
+        if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
+            raise TypeError(f"monitor must be a name or a list of names, got {names!r:.80}")
+        self._names = list(given)
         if not self._names:
             raise ValueError("monitor names nothing")
         if mode not in MODES:
             raise ValueError(unknown_name("mode", mode, MODES))
-        if not min_delta >= 0:
-            raise ValueError(f"min_delta must not be negative, got {min_delta}")
+        check_not_negative("min_delta", min_delta)
         self.name = ", ".join(self._names)
         self.min_delta = min_delta
         rises = _RISES[mode]
@@ -47,6 +49,14 @@ class Monitor:
             return not math.isnan(value)
         gain = value - best if self.greater_is_better else best - value
         return gain > self.min_delta
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Raise TypeError or ValueError unless `value` is a number >= 0; it may be infinite."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{name} must be a number, got {value!r:.80}")
+    if not value >= 0:
+        raise ValueError(f"{name} must not be negative, got {value}")
 
 
 def _number(name: str, logs: Logs) -> float:

@@ -77,6 +77,8 @@ def _labels(x: Any, *, allow_single: bool) -> list[Any] | None:
     """Return what the columns are called, by text or anything else; None of what has no columns."""
     if allow_single and getattr(x, "ndim", None) == 1 and hasattr(x, "iloc"):
         labels = x.index
+    elif hasattr(x, "collect_schema") and not hasattr(x, "shape"):
+        return None  # a lazy frame, which is refused later, and warns of the work of its names
     else:
         # Of a PyArrow table, `columns` are the data.
         labels = getattr(x, "column_names", getattr(x, "columns", None))

@@ -66,12 +66,13 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
     pairs = zip(_rows(net), graph.of_integers, strict=True)
     rows = [np.rint(each) if integers else each for each, integers in pairs]
 
-    def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
+    def compare(rows: list[Array], network: Network | None, tolerance: float, dtype: Any) -> None:
         # First, since older parametrisations work out weights as the module is called.
-        outputs = _outputs(module, rows, graph.of_integers)
+        outputs = _outputs_of(module, _given(module, rows, graph.of_integers, dtype))
         expected = predictions(network or build(graph, "float64", shapes), rows)
         difference = max(map(_difference, outputs, expected))
-        if difference <= tolerance:
+        # Some call for a precision by name.
+        if difference <= max(tolerance, *(_tolerance_of(each.dtype) for each in outputs)):
             return
         how = f"outputs differ by {difference:.2g}"
         if tuple(outputs[0].shape) != expected[0].shape:
@@ -81,11 +82,12 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
         raise _OtherOutputsError(f"{found}: {how}; pass a torch.nn.Sequential of its parts")
 
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        compare([each[:_ROWS] for each in rows], net, _tolerance(module, net))
+        few = [each[:_ROWS] for each in rows]
+        compare(few, net, _tolerance(module, net), torch.float32)
         for change in (module.double, lambda: _give_other_parameters(module)):
             try:
                 change()
-                compare(rows, None, _DOUBLE)
+                compare(rows, None, _DOUBLE, torch.float64)
             except _OtherOutputsError:
                 raise
             except ValueError:
@@ -103,7 +105,8 @@ def check_export(module: Any, net: Network) -> None:
 
     rows = _rows(net)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        made = [each.numpy() for each in _outputs(module, rows, [False] * len(rows))]
+        given = [torch.tensor(each).to(getattr(torch, net.dtype)) for each in rows]
+        made = [each.numpy() for each in _outputs_of(module, given)]
     # Between large logits a softmax shows what rounding does to them.
     tolerances = (1e-4, 1e-2, 1e-4, 1e-4) if net.dtype == "float32" else (_DOUBLE,) * 4
     for outputs, expected in zip(made, predictions(net, rows), strict=True):
@@ -131,40 +134,42 @@ def _rows(net: Network) -> list[Array]:
 
 
 def _tolerance(module: Any, net: Network) -> float:
-    names = {str(tensor.dtype).removeprefix("torch.") for tensor in module.state_dict().values()}
-    found = [_TOLERANCES[name] for name in names if name in _TOLERANCES]
-    return max(found, default=_TOLERANCES[net.dtype])
+    found = [_tolerance_of(tensor.dtype) for tensor in module.state_dict().values()]
+    return max(found, default=0.0) or _TOLERANCES[net.dtype]
 
 
-def _given(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
-    """Return new tensors, as some modules overwrite theirs, in the precision of the parameters."""
+def _tolerance_of(dtype: Any) -> float:
+    return _TOLERANCES.get(str(dtype).removeprefix("torch."), 0.0)
+
+
+def _given(
+    module: Any, rows: Sequence[Array], of_integers: Sequence[bool], dtype: Any
+) -> list[Any]:
+    """Return new tensors, as some modules overwrite theirs, in the precision of the parameters.
+
+    Where there are none it is `dtype`.
+    """
     import torch
 
-    types = [torch.int64 if integers else _precision(module) for integers in of_integers]
+    floating = [t.dtype for t in module.state_dict().values() if t.dtype.is_floating_point]
+    own = floating[0] if floating else dtype
+    types = [torch.int64 if integers else own for integers in of_integers]
     return [torch.tensor(each).to(dtype) for each, dtype in zip(rows, types, strict=True)]
 
 
-def _outputs(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
+def _outputs_of(module: Any, given: Sequence[Any]) -> list[Any]:
     """Return what a module gives for rows."""
     import torch
 
-    given = _given(module, rows, of_integers)
     try:
         outputs = module(*given)
     except Exception as error:
-        widths = " and ".join(" x ".join(map(str, each.shape[1:])) for each in rows)
+        widths = " and ".join(" x ".join(map(str, each.shape[1:])) for each in given)
         raise ValueError(f"the module fails on rows of {widths} columns: {error}") from error
     made = [*outputs.values()] if isinstance(outputs, dict) else [outputs]
     if not all(isinstance(each, torch.Tensor) for each in made):
         raise ValueError(f"the module gives a {type(outputs).__name__}, expected a tensor")
     return made
-
-
-def _precision(module: Any) -> Any:
-    import torch
-
-    floating = [t.dtype for t in module.state_dict().values() if t.dtype.is_floating_point]
-    return floating[0] if floating else torch.float32
 
 
 def _difference(outputs: Any, expected: Array) -> float:
@@ -187,7 +192,9 @@ def _give_other_parameters(module: Any) -> None:
 
 def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: Sequence[Array]) -> str:
     """Return what the first part that is not what it seems to be does."""
-    entries = _given(module, rows, graph.of_integers)
+    import torch
+
+    entries = _given(module, rows, graph.of_integers, torch.float64)
     values: dict[str, Any] = dict(zip(graph.inputs, entries, strict=True))
     for call in graph.calls:
         # Copies: some modules overwrite what they are given.

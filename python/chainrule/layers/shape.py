@@ -95,6 +95,11 @@ class Permute(Layer):
     def __init__(self, dims: int | Sequence[int], *, name: str | None = None) -> None:
         super().__init__(dims=dims, name=name)
 
+    @property
+    def _reads_axes(self) -> bool:  # type: ignore[override]
+        """Whether it has several axes to put in order."""
+        return len(self.dims) > 1
+
 
 class RepeatVector(Layer):
     """Each row n times: (features,) becomes (n, features).

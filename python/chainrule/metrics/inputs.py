@@ -110,6 +110,9 @@ def mean_over_samples(values: NDArray[Any], weights: NDArray[np.float64] | None)
     """Return the (weighted) mean of `values` (n,), accumulated in float64."""
     if weights is None:
         return float(values.mean(dtype=np.float64))
+    with np.errstate(over="ignore"):
+        if np.isinf(weights.sum()):
+            weights = weights * 2.0**-64  # which changes no mean
     return float(np.average(values.astype(np.float64), weights=weights))
 
 

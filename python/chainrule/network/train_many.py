@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule import _core
 from chainrule.arguments import thread_count
+from chainrule.callbacks.callback import Callback, LambdaCallback
 from chainrule.inputs.dataset import Dataset
 from chainrule.names import check_arguments
 from chainrule.network import fit_loop
@@ -19,6 +20,7 @@ from chainrule.network.compiled import Compiled
 from chainrule.network.fit_call import FitCall
 from chainrule.network.history import History
 from chainrule.network.observer import Observer
+from chainrule.schedules import ReduceOnPlateau
 
 __all__ = ["fit_options", "raise_first", "run_many", "train_many", "training_call"]
 
@@ -69,7 +71,8 @@ def train_many(
     ------
     TypeError, ValueError
         If an argument does not fit, before any training begins; or a network is given twice, shares
-        parameters with another, or has another dtype.
+        parameters with another, or has another dtype; or dicts share a callback of the library or a
+        `ReduceOnPlateau` schedule, which remember one training.
     Exception
         What a training has raised. The others have been trained.
 
@@ -203,6 +206,7 @@ def _calls(
     if isinstance(trainings, Compiled | Mapping | str) or not isinstance(trainings, Iterable):
         raise TypeError(f"trainings must be a list of networks or dicts, got {trainings!r:.80}")
     options, trainings = dict(options), list(trainings)
+    _check_memories(trainings)
     if x is not None and y is not None and not isinstance(x, Dataset):
         # Once, so that all selections of rows share it.
         weights = [options.pop(name, None) for name in ("sample_weight", "class_weight")]
@@ -255,6 +259,35 @@ def _own_copy(name: str, value: Any) -> Any:
     if name == "callbacks" and isinstance(value, list | tuple):
         return [copy.deepcopy(callback) for callback in value]
     return copy.deepcopy(value) if name == "optimizer" else value
+
+
+def _check_memories(trainings: list[Any]) -> None:
+    """Raise ValueError where several dicts have something that remembers one training."""
+    seen: dict[int, int] = {}
+    for index, own in enumerate(trainings):
+        for one in _remembering(own) if isinstance(own, Mapping) else ():
+            if seen.setdefault(id(one), index) != index:
+                raise ValueError(
+                    f"trainings {seen[id(one)]} and {index} share a {type(one).__name__}, which "
+                    "remembers one training: give each its own, or give it for all trainings, of "
+                    "which each then has a copy"
+                )
+
+
+def _remembering(own: Mapping[str, Any]) -> list[Any]:
+    schedule = getattr(own.get("optimizer"), "schedule", None)
+    callbacks = own.get("callbacks")
+    return [
+        *([schedule] if isinstance(schedule, ReduceOnPlateau) else ()),
+        *(
+            callback
+            for callback in (callbacks if isinstance(callbacks, list | tuple) else ())
+            if any(
+                base.__module__.startswith("chainrule.") and base not in (Callback, LambdaCallback)
+                for base in type(callback).__mro__
+            )
+        ),
+    ]
 
 
 def _check_networks(networks: list[Compiled]) -> None:

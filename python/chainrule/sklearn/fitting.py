@@ -18,7 +18,7 @@ from chainrule.errors import DivergenceError
 from chainrule.interop.sklearn import OUTPUTS, give_names
 from chainrule.layers import Dense
 from chainrule.network.network import Network
-from chainrule.schedules import Schedule
+from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.sklearn.architecture import Architecture, dense_names
 from chainrule.sklearn.epochs import Epochs
 from chainrule.sklearn.estimator import SOLVERS_THAT_STEP, Estimator, checked, linked_outputs
@@ -232,6 +232,8 @@ def _train(
         seen = (held.x, _of_outputs(net, held.y))
         seen = seen if held.weights is None else (*seen, held.weights)
     rate = first_rate(estimator, epochs.samples_seen, epochs.adapted_rate)
+    if isinstance(rate, ReduceOnPlateau):
+        rate = _own_plateau(rate, net)
     net.loss = objective.loss  # by which validation rows are scored
     try:
         net.fit(
@@ -258,6 +260,15 @@ def _train(
         y = _of_outputs(net, rows.y)
         epochs.report(net.evaluate(rows.x, y, sample_weight=rows.weights)["loss"], net)
     epochs.restore_best(net)
+
+
+def _own_plateau(given: ReduceOnPlateau, net: Any) -> ReduceOnPlateau:
+    """Return a parameter's schedule without its memory, but that of the network's training."""
+    own = ReduceOnPlateau.from_config(given.config)
+    before = getattr(net.optimizer, "schedule", None)
+    if isinstance(before, ReduceOnPlateau) and before.config == own.config:
+        own.state = before.state
+    return own
 
 
 def _of_outputs(net: Any, y: NDArray[Any]) -> Any:
