@@ -60,7 +60,7 @@ class Together:
         for name, export in exports.items():
             try:
                 self._made[name] = export(folder, name)
-            except Exception as error:  # noqa: BLE001 (it is raised by the test of this export)
+            except Exception as error:  # The test of this export raises it.
                 self._made[name] = error
                 continue
             texts = [(folder / f"{name}{end}").read_text() for end in (".h", ".c", "_test.c")]
