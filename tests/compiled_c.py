@@ -41,13 +41,18 @@ _compiled = {}
 
 
 def compiled(compiler, folder, name, *flags):
+    """Return the object of NAME.c for a library, or checked, or for a self-test that runs once."""
+    level = "-O0" if flags or name.endswith("_test") else LEVELS.get(compiler, "-O1")
+    return compiled_once(compiler, folder, name, level, "-fPIC", *flags)
+
+
+def compiled_once(compiler, folder, name, *flags):
     """Return the object of NAME.c, which is compiled once for flags and the texts in its folder."""
     texts = [path.read_text() for path in sorted(folder.glob("*.[ch]"))]
     known, target = _compiled.get((compiler, flags, name, folder), (None, None))
     if known != texts:
-        target = folder / f"{name}_{compiler}{'_checked' * bool(flags)}.o"
-        level = "-O0" if flags or name.endswith("_test") else LEVELS.get(compiler, "-O1")
-        build(compiler, target, level, "-fPIC", *flags, "-c", folder / f"{name}.c")
+        target = folder / f"{'_'.join([name, compiler, *(flag.strip('-') for flag in flags)])}.o"
+        build(compiler, target, *flags, "-c", folder / f"{name}.c")
         _compiled[compiler, flags, name, folder] = texts, target
     return target
 
@@ -88,7 +93,7 @@ def undefined_symbols(compiler, folder, name):
     """Return what NAME.o needs from elsewhere."""
     if not shutil.which("nm"):
         pytest.skip("nm is not installed")
-    target = build(compiler, folder / f"{name}.o", "-O2", "-c", folder / f"{name}.c")
+    target = compiled_once(compiler, folder, name, "-O2")
     listed = subprocess.run(
         ["nm", "--undefined-only", "--format=posix", target],
         capture_output=True,
