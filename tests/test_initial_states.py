@@ -148,8 +148,8 @@ import numpy as np
 import chainrule as cr
 
 rng = np.random.default_rng(5)
-x = rng.normal(size=(200, 9, 5)), rng.normal(size=(200, 4)), rng.integers(1, 10, (200, 1))
-y = rng.integers(0, 3, 200)
+x = rng.normal(size=(104, 9, 5)), rng.normal(size=(104, 4)), rng.integers(1, 10, (104, 1))
+y = rng.integers(0, 3, 104)
 for threads in (1, 2, 3, 7):
     steps, code = cr.Input((9, 5), name="steps"), cr.Input(4, name="code")
     length = cr.Input(1, name="length")
