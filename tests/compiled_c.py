@@ -75,10 +75,11 @@ def outputs(library, name, net, x, function="predict"):
     x = np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
     y = np.full((len(x), net.outputs), np.nan, np.float32)
     scratch = ctypes.create_string_buffer(1 << 20)
-    call = getattr(library, f"{name}_{function}")
-    pointer = ctypes.POINTER(ctypes.c_float)
-    for row, out in zip(x, y, strict=True):
-        call(row.ctypes.data_as(pointer), out.ctypes.data_as(pointer), scratch)
+    call = library[f"{name}_{function}"]
+    call.argtypes = [ctypes.c_void_p] * 3  # of rows by their address, as there are many
+    first = x.ctypes.data, y.ctypes.data
+    for row in range(len(x)):
+        call(first[0] + row * x.strides[0], first[1] + row * y.strides[0], scratch)
     return y
 
 
