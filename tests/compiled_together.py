@@ -83,16 +83,17 @@ class Together:
         return self._once(self._library, compiler)
 
     def _once(self, make, *arguments):
-        """Return what is made of arguments by the first call, or raise what the first one did."""
+        """Return what is made of arguments by the first call, or fail as the first one did."""
         key = (make.__name__, *arguments)
         if key not in self._built:
             try:
-                self._built[key] = make(*arguments)
+                self._built[key] = make(*arguments), None
             except AssertionError as error:
-                self._built[key] = error
-        if isinstance(self._built[key], AssertionError):
-            raise self._built[key]
-        return self._built[key]
+                # Compilers have much to say of many networks.
+                self._built[key] = None, str(error)[:4000]
+        made, failure = self._built[key]
+        assert failure is None, failure
+        return made
 
     def _compiled(self, compiler, group, flags):
         """Return the object of a group of exports."""
