@@ -41,13 +41,18 @@ _compiled = {}
 
 
 def compiled(compiler, folder, name, *flags):
+    """Return the object of NAME.c for a library, or checked, or for a self-test that runs once."""
+    level = "-O0" if flags or name.endswith("_test") else LEVELS.get(compiler, "-O1")
+    return compiled_once(compiler, folder, name, level, "-fPIC", *flags)
+
+
+def compiled_once(compiler, folder, name, *flags):
     """Return the object of NAME.c, which is compiled once for flags and the texts in its folder."""
     texts = [path.read_text() for path in sorted(folder.glob("*.[ch]"))]
     known, target = _compiled.get((compiler, flags, name, folder), (None, None))
     if known != texts:
-        target = folder / f"{name}_{compiler}{'_checked' * bool(flags)}.o"
-        level = "-O0" if flags or name.endswith("_test") else LEVELS.get(compiler, "-O1")
-        build(compiler, target, level, "-fPIC", *flags, "-c", folder / f"{name}.c")
+        target = folder / f"{'_'.join([name, compiler, *(flag.strip('-') for flag in flags)])}.o"
+        build(compiler, target, *flags, "-c", folder / f"{name}.c")
         _compiled[compiler, flags, name, folder] = texts, target
     return target
 
@@ -70,10 +75,11 @@ def outputs(library, name, net, x, function="predict"):
     x = np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
     y = np.full((len(x), net.outputs), np.nan, np.float32)
     scratch = ctypes.create_string_buffer(1 << 20)
-    call = getattr(library, f"{name}_{function}")
-    pointer = ctypes.POINTER(ctypes.c_float)
-    for row, out in zip(x, y, strict=True):
-        call(row.ctypes.data_as(pointer), out.ctypes.data_as(pointer), scratch)
+    call = library[f"{name}_{function}"]
+    call.argtypes = [ctypes.c_void_p] * 3  # of rows by their address, as there are many
+    first = x.ctypes.data, y.ctypes.data
+    for row in range(len(x)):
+        call(first[0] + row * x.strides[0], first[1] + row * y.strides[0], scratch)
     return y
 
 
@@ -88,7 +94,7 @@ def undefined_symbols(compiler, folder, name):
     """Return what NAME.o needs from elsewhere."""
     if not shutil.which("nm"):
         pytest.skip("nm is not installed")
-    target = build(compiler, folder / f"{name}.o", "-O2", "-c", folder / f"{name}.c")
+    target = compiled_once(compiler, folder, name, "-O2")
     listed = subprocess.run(
         ["nm", "--undefined-only", "--format=posix", target],
         capture_output=True,

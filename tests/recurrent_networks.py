@@ -16,11 +16,20 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def times(x, weight):
+    """Vectors times matrices, one or many of either."""
+    return (x[..., np.newaxis, :] @ weight)[..., 0, :]
+
+
 def step(kind, p, x, h, c, factors=1.0):
-    """One step of one row, by the formulas of the documentation; `factors` are of dropout."""
-    bias = p.get("bias", np.zeros(GATES[kind] * h.size))
-    a = np.split(x @ p["weight"] + bias, GATES[kind])
-    s = np.split((h * factors) @ p["recurrent_weight"] + p.get("recurrent_bias", 0), GATES[kind])
+    """One step of one row, by the formulas of the documentation; `factors` are of dropout.
+
+    All arrays may have axes in front, of networks that differ.
+    """
+    bias = p.get("bias", np.zeros(GATES[kind] * h.shape[-1]))
+    a = np.split(times(x, p["weight"]) + bias, GATES[kind], axis=-1)
+    s = times(h * factors, p["recurrent_weight"]) + p.get("recurrent_bias", 0)
+    s = np.split(s, GATES[kind], axis=-1)
     if kind == "simple_rnn":
         return np.tanh(a[0] + s[0]), c
     if kind == "gru":
@@ -37,26 +46,35 @@ def states(kind, p, x, backwards, length, first=None, factors=1.0, before=None):
 
     `first` are the states to begin with; `before(t, h, c)` may put others before a position.
     """
-    zeros = np.zeros(p["recurrent_weight"].shape[0])
+    zeros = np.zeros(p["recurrent_weight"].shape[-2])
     h, c = (zeros, zeros) if first is None else first
-    y = [zeros] * len(x)
+    y = [zeros] * x.shape[-2]
     for t in reversed(range(length)) if backwards else range(length):
         if before is not None:
             h, c = before(t, h, c)
-        h, c = step(kind, p, x[t], h, c, factors)
+        h, c = step(kind, p, x[..., t, :], h, c, factors)
         y[t] = h
-    return np.array(y), h
+    return stacked(y, 1), h
 
 
-def derivatives(function, arrays):
-    """The derivatives of a number by arrays, to all digits, by steps along the imaginary axis."""
+def stacked(arrays, axes):
+    """The arrays along a new axis, behind which each has so many."""
+    return np.stack(np.broadcast_arrays(*arrays), axis=-axes - 1)
+
+
+def derivatives(function, arrays, dy):
+    """The derivatives of (function * dy).sum() by arrays, to all digits.
+
+    They are found by steps along the imaginary axis. The function is called once for an array, of
+    which it gets all that have one number moved, along an axis in front, as its result has it.
+    """
     found = {}
     for name, values in arrays.items():
-        found[name] = np.zeros(values.shape)
-        for index in np.ndindex(values.shape):
-            moved = values.astype(complex)
-            moved[index] += 1e-30j
-            found[name][index] = function({**arrays, name: moved}).imag / 1e-30
+        moved = np.tile(values.astype(complex), (values.size,) + (1,) * values.ndim)
+        moved.reshape(values.size, -1)[np.diag_indices(values.size)] += 1e-30j
+        y = function({**arrays, name: moved})
+        sums = (y.imag * dy).sum(axis=tuple(range(-dy.ndim, 0)))
+        found[name] = np.broadcast_to(sums, values.size).reshape(values.shape) / 1e-30
     return found
 
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import shutil
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,10 +21,10 @@ from compiled_c import (
     self_test,
     undefined_symbols,
 )
+from compiled_together import Together
 from shaken_weights import shaken
 
 import chainrule as cr
-from chainrule.c_export.functions import definitions
 
 ACTIVATIONS = [
     "linear",
@@ -68,11 +68,84 @@ def random_network(seed):
     return shaken(cr.Sequential(layers, seed=seed), seed)
 
 
-def check(compiler, net, folder, x, name="model", tolerance=1e-5):
-    cr.export_c(net, folder, name=name, test_rows=x)
-    done = self_test(compiler, folder, name)
+def random_rows(seed, rng):
+    """Return a random network and rows for it."""
+    net = random_network(seed)
+    return net, rng.normal(size=(50, net.inputs)).astype(np.float32)
+
+
+def of_all_activations(rng):
+    layers = [cr.Dense(9, activation=activation) for activation in ACTIVATIONS]
+    net = shaken(cr.Sequential([cr.Input(4), *layers, cr.Dense(3)], seed=0))
+    return net, 5 * rng.normal(size=(200, 4)).astype(np.float32)
+
+
+def of_one_activation(activation, _):
+    net = cr.Sequential([cr.Input(4), cr.Activation(activation)], seed=0)
+    return net, np.linspace(-100, 100, 40_000, dtype=np.float32).reshape(-1, 4)
+
+
+def scaled(rng):
+    layers = [cr.Input(3), cr.Rescaling(1 / 255), cr.Dense(4), cr.BatchNormalization(epsilon=0.1)]
+    layers += [cr.Activation("relu"), cr.Dense(2), cr.Rescaling(3.0, offset=1.0)]
+    net = shaken(cr.Sequential(layers, seed=0))
+    return net, rng.integers(0, 256, size=(50, 3)).astype(np.float32)
+
+
+def shifted(rng):
+    layers = [cr.Input(3), cr.Rescaling(2.0, offset=3.0), cr.Normalization(), cr.Dropout(0.1)]
+    net = shaken(cr.Sequential([*layers, cr.Dense(4)], seed=0))
+    return net, rng.normal(size=(50, 3)).astype(np.float32)
+
+
+def doing_nothing(rng):
+    net = cr.Sequential([cr.Input(3), cr.Dropout(0.5), cr.Activation("linear")], seed=0)
+    return net, rng.normal(size=(5, 3)).astype(np.float32)
+
+
+LINKS = [
+    ("cross_entropy", "linear", "labels"),
+    ("cross_entropy", "softmax", "labels"),
+    ("binary_cross_entropy", "linear", "zeros and ones"),
+    ("binary_cross_entropy", "sigmoid", "zeros and ones"),
+    ("poisson", "linear", "zeros and ones"),
+]
+
+
+def linked(loss, last, y, folder, name):
+    """Export a network that has learned, whose loss has a link."""
+    x = np.random.default_rng(20240607).normal(size=(60, 5)).astype(np.float32)
+    targets = (x[:, :3] > 0).astype(np.float32) if y == "zeros and ones" else x[:, :3].argmax(1)
+    net = cr.Sequential([cr.Dense(3, activation=last)], seed=0)
+    net.fit(x, targets, loss=loss, epochs=3, verbose=0)
+    return net, x, cr.export_c(net, folder, name=name, validation_data=(x, targets))
+
+
+def exported(make, with_rows, folder, name):
+    """Export a network; return it, its rows, and what is reported."""
+    net, x = make(np.random.default_rng(20240607))
+    given = {"test_rows": x} if with_rows else {}
+    return net, x, cr.export_c(net, folder, name=name, **given)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return networks as C, made once and compiled together."""
+    made = {f"random_{seed}": (partial(random_rows, seed), True) for seed in range(6)}
+    made |= {make.__name__: (make, True) for make in (of_all_activations, scaled, shifted)}
+    made["doing_nothing"] = doing_nothing, False
+    for i, activation in enumerate(ACTIVATIONS[:-1]):
+        made[f"activation_{i}"] = partial(of_one_activation, activation), False
+    exports = {name: partial(exported, *each) for name, each in made.items()}
+    exports |= {f"link_{i}": partial(linked, *link) for i, link in enumerate(LINKS)}
+    return Together(tmp_path_factory.mktemp("together"), exports)
+
+
+def check(together, compiler, name, tolerance=1e-5):
+    net, x, _ = together[name]
+    done = together.self_test(compiler, name)
     assert done.returncode == 0, done.stdout + done.stderr
-    y = outputs(load(compiler, folder, name), name, net, x)
+    y = outputs(together.library(compiler), name, net, x)
     assert difference(y, net.predict(x)) <= tolerance
     if "Dropout" not in repr(net):
         assert difference(y, reference.Network(net).forward(x, training=False)) <= tolerance
@@ -80,20 +153,16 @@ def check(compiler, net, folder, x, name="model", tolerance=1e-5):
 
 @needs_compiler
 @each_compiler
-def test_all_activations(tmp_path, compiler, rng):
-    layers = [cr.Dense(9, activation=activation) for activation in ACTIVATIONS]
-    net = shaken(cr.Sequential([cr.Input(4), *layers, cr.Dense(3)], seed=0))
-    check(compiler, net, tmp_path, 5 * rng.normal(size=(200, 4)).astype(np.float32))
+def test_all_activations(together, compiler):
+    check(together, compiler, "of_all_activations")
 
 
 @needs_compiler
 @each_compiler
-@pytest.mark.parametrize("activation", ACTIVATIONS[:-1], ids=str)
-def test_each_activation(tmp_path, compiler, activation):
-    net = cr.Sequential([cr.Input(4), cr.Activation(activation)], seed=0)
-    x = np.linspace(-100, 100, 40_000, dtype=np.float32).reshape(-1, 4)
-    cr.export_c(net, tmp_path)
-    y = outputs(load(compiler, tmp_path, "model"), "model", net, x)
+@pytest.mark.parametrize("index", range(len(ACTIVATIONS) - 1), ids=map(str, ACTIVATIONS[:-1]))
+def test_each_activation(together, compiler, index):
+    net, x, _ = together[f"activation_{index}"]
+    y = outputs(together.library(compiler), f"activation_{index}", net, x)
     np.testing.assert_allclose(y, reference.Network(net).forward(x, training=False), 1e-6, 2e-7)
 
 
@@ -105,9 +174,8 @@ def test_every_activation_is_among_them():
 @needs_compiler
 @each_compiler
 @pytest.mark.parametrize("seed", range(6))
-def test_random_architectures(tmp_path, compiler, seed, rng):
-    net = random_network(seed)
-    check(compiler, net, tmp_path, rng.normal(size=(50, net.inputs)).astype(np.float32))
+def test_random_architectures(together, compiler, seed):
+    check(together, compiler, f"random_{seed}")
 
 
 @needs_compiler
@@ -144,27 +212,15 @@ def test_other_networks_need_only_the_mathematics(tmp_path, compiler, activation
 
 @needs_compiler
 @each_compiler
-@pytest.mark.parametrize(
-    ("loss", "last", "y"),
-    [
-        ("cross_entropy", "linear", "labels"),
-        ("cross_entropy", "softmax", "labels"),
-        ("binary_cross_entropy", "linear", "zeros and ones"),
-        ("binary_cross_entropy", "sigmoid", "zeros and ones"),
-        ("poisson", "linear", "zeros and ones"),
-    ],
-)
-def test_links(tmp_path, compiler, loss, last, y, rng):
-    x = rng.normal(size=(60, 5)).astype(np.float32)
-    targets = (x[:, :3] > 0).astype(np.float32) if y == "zeros and ones" else x[:, :3].argmax(1)
-    net = cr.Sequential([cr.Dense(3, activation=last)], seed=0)
-    net.fit(x, targets, loss=loss, epochs=3, verbose=0)
-    result = cr.export_c(net, tmp_path, validation_data=(x, targets))
-    assert self_test(compiler, tmp_path, "model").returncode == 0
-    y = outputs(load(compiler, tmp_path, "model"), "model", net, x, "predict_proba")
+@pytest.mark.parametrize("index", range(len(LINKS)), ids=map("-".join, LINKS))
+def test_links(together, compiler, index):
+    name = f"link_{index}"
+    net, x, result = together[name]
+    assert together.self_test(compiler, name).returncode == 0
+    y = outputs(together.library(compiler), name, net, x, "predict_proba")
     assert difference(y, net.predict_proba(x)) <= 1e-6
     assert result.after == pytest.approx(result.before, rel=1e-5)
-    assert len(result.before) == (1 if loss == "poisson" else 2)
+    assert len(result.before) == (1 if LINKS[index][0] == "poisson" else 2)
 
 
 @pytest.mark.parametrize("loss", ["mse", None])
@@ -178,55 +234,32 @@ def test_no_link_no_probabilities(tmp_path, rng, loss):
 
 @needs_compiler
 @each_compiler
-def test_a_network_that_does_nothing(tmp_path, compiler, rng):
-    net = cr.Sequential([cr.Input(3), cr.Dropout(0.5), cr.Activation("linear")], seed=0)
-    x = rng.normal(size=(5, 3)).astype(np.float32)
-    cr.export_c(net, tmp_path)
-    assert self_test(compiler, tmp_path, "model").returncode == 0
-    np.testing.assert_array_equal(outputs(load(compiler, tmp_path, "model"), "model", net, x), x)
+def test_a_network_that_does_nothing(together, compiler):
+    net, x, _ = together["doing_nothing"]
+    assert together.self_test(compiler, "doing_nothing").returncode == 0
+    y = outputs(together.library(compiler), "doing_nothing", net, x)
+    np.testing.assert_array_equal(y, x)
 
 
-def calls(folder, name="model"):
+def calls(result, name):
     """Return the functions that NAME_predict calls."""
-    text = (folder / f"{name}.c").read_text()
+    text = result.files[1].read_text()
     body = re.search(rf"void {name}_predict\(.*?\{{\n(.*?)^}}", text, re.DOTALL | re.MULTILINE)[1]
     return re.findall(rf"^  {name}_local_(\w+)\(", body, re.MULTILINE)
 
 
 @needs_compiler
 @each_compiler
-def test_scalings_vanish_in_the_weights(tmp_path, compiler, rng):
-    layers = [cr.Input(3), cr.Rescaling(1 / 255), cr.Dense(4), cr.BatchNormalization(epsilon=0.1)]
-    layers += [cr.Activation("relu"), cr.Dense(2), cr.Rescaling(3.0, offset=1.0)]
-    net = shaken(cr.Sequential(layers, seed=0))
-    check(compiler, net, tmp_path, rng.integers(0, 256, size=(50, 3)).astype(np.float32))
-    assert calls(tmp_path) == ["dense", "relu", "dense"]
+def test_scalings_vanish_in_the_weights(together, compiler):
+    check(together, compiler, "scaled")
+    assert calls(together["scaled"][2], "scaled") == ["dense", "relu", "dense"]
 
 
 @needs_compiler
 @each_compiler
-def test_shifts_before_a_layer_do_not(tmp_path, compiler, rng):
-    layers = [cr.Input(3), cr.Rescaling(2.0, offset=3.0), cr.Normalization(), cr.Dropout(0.1)]
-    net = shaken(cr.Sequential([*layers, cr.Dense(4)], seed=0))
-    x = rng.normal(size=(50, 3)).astype(np.float32)
-    check(compiler, net, tmp_path, x)
-    assert calls(tmp_path) == ["affine", "dense"]
-
-
-def test_constants_read_back_to_the_same_bits(tmp_path):
-    net = shaken(cr.Sequential([cr.Input(31), cr.Dense(17)], seed=0))
-    net.set_weights({"0.bias": np.geomspace(1e-37, 3e38, 17)})
-    cr.export_c(net, tmp_path)
-    text = (tmp_path / "model.c").read_text()
-    arrays = dict(
-        re.findall(r"static const float model_local_(\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL)
-    )
-    for name, expected in (("weight_0", net.parameters["0.weight"].T), ("bias_0", None)):
-        words = [word.strip() for word in arrays[name].split(",")][:-1]
-        assert all(word.endswith("f") for word in words)
-        values = np.array([word[:-1] for word in words]).astype(np.float32)
-        expected = net.parameters["0.bias"] if expected is None else expected.ravel()
-        np.testing.assert_array_equal(values, expected)
+def test_shifts_before_a_layer_do_not(together, compiler):
+    check(together, compiler, "shifted")
+    assert calls(together["shifted"][2], "shifted") == ["affine", "dense"]
 
 
 @needs_compiler
@@ -274,25 +307,6 @@ def test_the_header_from_cpp(tmp_path):
     command = [compiler, *flags, "main.cpp", "model.o", "-o", "main"]
     subprocess.run(command, cwd=tmp_path, check=True)
     subprocess.run(["./main"], cwd=tmp_path, check=True)
-
-
-@needs_compiler
-@each_compiler
-def test_exponential(tmp_path, compiler):
-    text = "\n".join(["#include <stdint.h>", *definitions(["exponential"])])
-    text += "\nfloat call(float x);\nfloat call(float x) { return exponential(x); }\n"
-    (tmp_path / "e.c").write_text(text)
-    call = load(compiler, tmp_path, "e").call
-    call.restype, call.argtypes = ctypes.c_float, [ctypes.c_float]
-    x = np.linspace(-87, 88.7, 20001, dtype=np.float32)
-    y = np.array([call(value) for value in x])
-    exact = np.exp(x.astype(np.float64))
-    assert (abs(y - exact) / exact).max() < 2.5e-7
-    assert call(0.0) == 1.0
-    assert call(100.0) == call(np.inf) == np.inf
-    assert call(-np.inf) == call(-200.0) == 0.0
-    assert abs(call(-95.0) - np.exp(-95.0)) < 1e-44
-    assert np.isnan(call(np.nan))
 
 
 def test_float64_networks_are_rounded(tmp_path):

@@ -6,11 +6,13 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 from compiled_c import (
     SANITIZED,
+    compiled_once,
     difference,
     each_compiler,
     load,
@@ -19,6 +21,7 @@ from compiled_c import (
     self_test,
     undefined_symbols,
 )
+from compiled_together import Together
 
 import chainrule as cr
 from chainrule.c_export.functions import definitions
@@ -51,27 +54,42 @@ def network(name, rng):
 
 def object_bytes(compiler, folder, name):
     """Return the bytes of constants in NAME.o."""
-    undefined_symbols(compiler, folder, name)
+    target = compiled_once(compiler, folder, name, "-O2")
     listed = subprocess.run(
-        ["size", "-A", folder / f"{name}.o"], capture_output=True, text=True, check=True
+        ["size", "-A", target], capture_output=True, text=True, check=True
     ).stdout
     sections = (line.split() for line in listed.splitlines() if line.startswith("."))
     return sum(int(row[1]) for row in sections if row[0].startswith((".rodata", ".data")))
 
 
+def exported(kind, folder, name):
+    """Export a network; return it and the rows that it was calibrated with."""
+    rng = np.random.default_rng(20240607)
+    net = network(kind, rng)
+    x = rng.normal(size=(300, 8)).astype(np.float32)
+    cr.export_c(net, folder, name=name, dtype="int8", calibration=x)
+    return net, x
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return the networks as C, made once and compiled together."""
+    exports = {f"model_{kind}": partial(exported, kind) for kind in NETWORKS}
+    return Together(tmp_path_factory.mktemp("together"), exports)
+
+
 @needs_compiler
 @each_compiler
 @pytest.mark.parametrize("name", NETWORKS)
-def test_c_agrees_to_the_bit_with_numpy(tmp_path, compiler, name, rng):
-    net = network(name, rng)
-    x = rng.normal(size=(300, 8)).astype(np.float32)
-    cr.export_c(net, tmp_path, dtype="int8", calibration=x)
-    done = self_test(compiler, tmp_path, "model", *SANITIZED)
+def test_c_agrees_to_the_bit_with_numpy(together, compiler, name):
+    name = f"model_{name}"
+    net, x = together[name]
+    done = together.self_test(compiler, name, *SANITIZED)
     assert done.returncode == 0, done.stdout + done.stderr
     program, in_float = quantized(lower(net, into_weights=False), {"x": x})
     # Values beyond those of the calibration saturate.
     wide = np.concatenate([x, 5 * x])
-    y = outputs(load(compiler, tmp_path, "model"), "model", net, wide)
+    y = outputs(together.library(compiler), name, net, wide)
     if any("layer normalization" in text or "gelu" in text for text in in_float):
         # Here the C library rounds differently, and int8 magnifies it.
         assert difference(y, program.run({"x": wide})[0]) < 0.05
@@ -258,28 +276,39 @@ def test_digits(tmp_path, compiler):
     assert result.weight_bytes <= object_bytes(compiler, tmp_path, "model") < 5000
 
 
-@pytest.mark.mnist
-@needs_compiler
-@each_compiler
-def test_mnist(tmp_path, compiler, mnist):
-    (x, y), (x_test, y_test) = mnist
+@pytest.fixture(scope="module")
+def of_mnist(tmp_path_factory, mnist):
+    """Return a network that learned handwritten digits, and the folder of its exports."""
+    (x, y), (x_test, _) = mnist
     layers = [cr.Rescaling(1 / 255), cr.Dense(128, activation="relu"), cr.Dense(10)]
     net = cr.Sequential(layers, seed=0)
     net.fit(x, y, loss="cross_entropy", epochs=2, batch_size=128, verbose=0)
+    folder = tmp_path_factory.mktemp("mnist")
+    cr.export_c(net, folder / "floats", name="floats", test_rows=x_test)
+    cr.export_c(net, folder / "bytes", name="bytes", dtype="int8", calibration=x)
+    return net, folder
+
+
+@pytest.mark.mnist
+@needs_compiler
+@each_compiler
+def test_mnist(of_mnist, compiler, mnist):
+    _, (x_test, y_test) = mnist
+    net, folder = of_mnist
     expected = net.predict(x_test)
     assert accuracy(expected, y_test) > 95
 
-    cr.export_c(net, tmp_path, name="floats", test_rows=x_test)
-    assert self_test(compiler, tmp_path, "floats").returncode == 0
-    compiled = outputs(load(compiler, tmp_path, "floats"), "floats", net, x_test)
+    floats = folder / "floats"
+    assert self_test(compiler, floats, "floats").returncode == 0
+    compiled = outputs(load(compiler, floats, "floats"), "floats", net, x_test)
     assert difference(compiled, expected) <= 1e-5
 
-    cr.export_c(net, tmp_path, name="bytes", dtype="int8", calibration=x)
-    assert self_test(compiler, tmp_path, "bytes").returncode == 0
-    compiled = outputs(load(compiler, tmp_path, "bytes"), "bytes", net, x_test)
+    whole = folder / "bytes"
+    assert self_test(compiler, whole, "bytes").returncode == 0
+    compiled = outputs(load(compiler, whole, "bytes"), "bytes", net, x_test)
     assert accuracy(compiled, y_test) >= accuracy(expected, y_test) - 0.3
-    assert object_bytes(compiler, tmp_path, "bytes") <= 110_000
-    assert undefined_symbols(compiler, tmp_path, "bytes") == set()
+    assert object_bytes(compiler, whole, "bytes") <= 110_000
+    assert undefined_symbols(compiler, whole, "bytes") == set()
 
 
 def test_embeddings_and_parametric_activations_stay_in_float(tmp_path, rng):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from compiled_c import (
     outputs,
     self_test,
 )
+from compiled_together import Together
 from recurrent_networks import KINDS, TIME, chain, shaken, states
 
 import chainrule as cr
@@ -65,24 +67,10 @@ RECURRENT += [
 ]
 
 
-def check(compiler, net, folder, x):
-    """Hold the C code against `predict` on rows, in a self-test with checks and as a library."""
-    result = cr.export_c(net, folder, test_rows=x)
-    assert result.largest_difference <= 1e-6
-    done = self_test(compiler, folder, "model", *SANITIZED)
-    assert done.returncode == 0, done.stdout + done.stderr
-    y = outputs(load(compiler, folder, "model"), "model", net, x)
-    assert difference(y, net.predict(x).reshape(len(x), -1)) <= 1e-5
-
-
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize(
-    ("shape", "layer"), [*CONVOLUTIONS, *((SEQUENCE, layer) for layer in RECURRENT)], ids=str
-)
-def test_each_option(tmp_path, compiler, shape, layer, rng) -> None:
+def option(shape, layer, rng):
+    """Return a network with a layer, and rows for it."""
     net = shaken(chain(cr.Dense(3, "tanh"), layer, cr.Dense(2), shape=shape, dtype="float32"), rng)
-    check(compiler, net, tmp_path, rng.normal(size=(9, *shape)).astype(np.float32))
+    return net, [rng.normal(size=(9, *shape))]
 
 
 def random_layers(rng):
@@ -125,69 +113,31 @@ def random_layers(rng):
     ]
 
 
-@needs_compiler
-@pytest.mark.parametrize("seed", range(12))
-def test_random_networks(tmp_path, seed) -> None:
+def random_network(seed, _):
     rng = np.random.default_rng(seed)
     shape, layers = random_layers(rng)
     net = shaken(chain(*layers, shape=shape, seed=seed, dtype="float32"), rng)
-    check("gcc", net, tmp_path, rng.normal(size=(20, *shape)).astype(np.float32))
+    return net, [rng.normal(size=(20, *shape))]
 
 
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("sequences", "backwards"), list(itertools.product((False, True), (0, 1))))
-def test_rows_of_different_length(tmp_path, compiler, kind, sequences, backwards, rng) -> None:
+def of_different_length(kind, sequences, backwards, rng):
     steps, length = cr.Input(SEQUENCE, name="steps"), cr.Input(1, name="length")
     layer = KINDS[kind](4, return_sequences=sequences, go_backwards=bool(backwards))
     net = shaken(cr.Network([steps, length], layer([steps, length]), seed=1), rng)
-    cr.export_c(net, tmp_path)
-    done = self_test(compiler, tmp_path, "model", *SANITIZED)
-    assert done.returncode == 0, done.stdout + done.stderr
-    x = rng.normal(size=(TIME, *SEQUENCE)).astype(np.float32)
-    lengths = np.arange(1, TIME + 1, dtype=np.float32)[:, None]
-    y = np.full((TIME, net.outputs), np.nan, np.float32)
-    call, scratch = (
-        load(compiler, tmp_path, "model").model_predict,
-        ctypes.create_string_buffer(4096),
-    )
-    for arrays in zip(x, lengths, y, strict=True):
-        call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
-    parameters = {name.split(".")[1]: p.astype(float) for name, p in net.parameters.items()}
-    for row, n, found in zip(x, lengths[:, 0], y, strict=True):
-        every, last = states(kind, parameters, row.astype(float), backwards, int(n))
-        np.testing.assert_allclose(found, (every if sequences else last).ravel(), atol=1e-6)
+    return net, [rng.normal(size=(TIME, *SEQUENCE)), np.arange(1, TIME + 1)[:, None]]
 
 
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("lengths", "backwards"), list(itertools.product((False, True), (0, 1))))
-def test_states_to_begin_with(tmp_path, compiler, kind, lengths, backwards, rng) -> None:
+def from_states(kind, lengths, backwards, rng):
     inputs = [cr.Input(SEQUENCE, name="steps"), *[cr.Input(1, name="length")] * lengths]
     first = [cr.Input(4, name=name) for name in ("h", "c")[: 1 + (kind == "lstm")]]
     layer = KINDS[kind](4, return_sequences=True, go_backwards=bool(backwards))
     made = cr.Dense(2)(layer(inputs, initial_state=first))
     net = shaken(cr.Network([*inputs, *first], made, seed=1), rng)
-    cr.export_c(net, tmp_path)
-    done = self_test(compiler, tmp_path, "model", *SANITIZED)
-    assert done.returncode == 0, done.stdout + done.stderr
     x = [rng.normal(size=(TIME, *SEQUENCE)), *[np.arange(1, TIME + 1)[:, None]] * lengths]
-    x = [each.astype(np.float32) for each in (*x, *rng.normal(size=(len(first), TIME, 4)))]
-    y = np.full((TIME, 2 * TIME), np.nan, np.float32)
-    call = load(compiler, tmp_path, "model").model_predict
-    scratch = ctypes.create_string_buffer(4096)
-    for arrays in zip(*x, y, strict=True):
-        call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
-    assert difference(y, net.predict(x).reshape(TIME, -1)) <= 1e-5
+    return net, [*x, *rng.normal(size=(len(first), TIME, 4))]
 
 
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("lengths", "sequences"), list(itertools.product((False, True), (0, 1))))
-def test_a_decoder_begins_with_final_states(tmp_path, compiler, kind, lengths, sequences, rng):
+def decoder(kind, lengths, sequences, rng):
     inputs = [cr.Input(SEQUENCE, name="steps"), *[cr.Input(1, name="length")] * lengths]
     target = cr.Input((5, 2), name="target")
     options = {"return_sequences": bool(sequences), "go_backwards": lengths}
@@ -195,42 +145,141 @@ def test_a_decoder_begins_with_final_states(tmp_path, compiler, kind, lengths, s
     decoded = KINDS[kind](4, return_sequences=True)(target, initial_state=state)
     both = [cr.Flatten()(decoded), cr.Position(2)(steps) if sequences else steps]
     net = shaken(cr.Network([*inputs, target], cr.Concatenate()(both), seed=1), rng)
-    cr.export_c(net, tmp_path)
-    done = self_test(compiler, tmp_path, "model", *SANITIZED)
-    assert done.returncode == 0, done.stdout + done.stderr
     x = [rng.normal(size=(TIME, *SEQUENCE)), *[np.arange(1, TIME + 1)[:, None]] * lengths]
-    x = [each.astype(np.float32) for each in (*x, rng.normal(size=(TIME, 5, 2)))]
-    y = np.full((TIME, net.outputs), np.nan, np.float32)
-    call = load(compiler, tmp_path, "model").model_predict
-    scratch = ctypes.create_string_buffer(4096)
+    return net, [*x, rng.normal(size=(TIME, 5, 2))]
+
+
+def scaled(layers, shape, rng):
+    net = shaken(chain(cr.Rescaling(1 / 255), *layers, shape=shape, dtype="float32"), rng)
+    return net, [rng.integers(0, 256, size=(9, *shape))]
+
+
+TWO = [*itertools.product(KINDS, (False, True), (0, 1))]
+NORMALIZED = [cr.BatchNormalization(), cr.Activation("relu")]
+CASES = {
+    option: [*CONVOLUTIONS, *((SEQUENCE, layer) for layer in RECURRENT)],
+    random_network: [(seed,) for seed in range(12)],
+    of_different_length: TWO,
+    from_states: TWO,
+    decoder: TWO,
+    scaled: [
+        ([cr.Scale(), cr.Conv2D(4, 3, padding="same"), *NORMALIZED], IMAGE),
+        ([cr.Scale(), cr.Conv2DTranspose(4, 3, 2, "same"), *NORMALIZED], IMAGE),
+        ([cr.Scale(), cr.DepthwiseConv2D(3, padding="same"), *NORMALIZED], IMAGE),
+        ([cr.LSTM(4), cr.BatchNormalization()], SEQUENCE),
+    ],
+}
+
+
+def each_of(make):
+    """Parametrize a test by the names of a function's networks."""
+    names = [f"{make.__name__}_{i}" for i in range(len(CASES[make]))]
+    ids = ["-".join(map(str, case)) for case in CASES[make]]
+    return pytest.mark.parametrize("name", names, ids=ids)
+
+
+def exported(make, folder, name):
+    """Export a network; return it, its rows and what the export reports."""
+    net, x = make(np.random.default_rng(20240607))
+    x = [each.astype(np.float32) for each in x]
+    given = {"test_rows": x[0]} if len(x) == 1 else {}
+    return net, x, cr.export_c(net, folder, name=name, **given)
+
+
+def compiled(folder, *makes):
+    """Return the networks of functions as C, made once and compiled together."""
+    cases = [(make, i, case) for make in makes for i, case in enumerate(CASES[make])]
+    exports = {
+        f"{make.__name__}_{i}": partial(exported, partial(make, *case)) for make, i, case in cases
+    }
+    return Together(folder, exports)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return what each compiler takes."""
+    folder = tmp_path_factory.mktemp("together")
+    return compiled(folder, option, of_different_length, from_states, decoder)
+
+
+@pytest.fixture(scope="module")
+def by_gcc(tmp_path_factory):
+    """Return what GCC alone takes."""
+    return compiled(tmp_path_factory.mktemp("by_gcc"), random_network, scaled)
+
+
+def check(together, compiler, name):
+    """Hold the C code against `predict` on rows, in a self-test with checks and as a library."""
+    net, x, result = together[name]
+    done = together.self_test(compiler, name, *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    y = np.full((len(x[0]), net.outputs), np.nan, np.float32)
+    call = together.library(compiler)[f"{name}_predict"]
+    scratch = ctypes.create_string_buffer(1 << 20)
     for arrays in zip(*x, y, strict=True):
         call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
-    assert difference(y, net.predict(x)) <= 1e-5
-
-
-def calls(folder):
-    """Return the functions that model_predict calls."""
-    _, body = (folder / "model.c").read_text().split("void model_predict(")
-    return re.findall(r"^ +model_local_(\w+)\(", body, re.MULTILINE)
+    if len(x) == 1:
+        assert result.largest_difference <= 1e-6
+    assert difference(y, net.predict(x if len(x) > 1 else x[0]).reshape(len(y), -1)) <= 1e-5
+    return net, x, y
 
 
 @needs_compiler
-def test_scalings_vanish_in_the_weights(tmp_path, rng) -> None:
-    for name, convolution in {
-        "convolution": cr.Conv2D(4, 3, padding="same"),
-        "transposed_convolution": cr.Conv2DTranspose(4, 3, 2, "same"),
-        "depthwise_convolution": cr.DepthwiseConv2D(3, padding="same"),
-    }.items():
-        layers = [cr.Rescaling(1 / 255), cr.Scale(), convolution, cr.BatchNormalization()]
-        net = shaken(chain(*layers, cr.Activation("relu"), shape=IMAGE, dtype="float32"), rng)
-        folder = tmp_path / name
-        check("gcc", net, folder, rng.integers(0, 256, size=(9, *IMAGE)).astype(np.float32))
-        assert calls(folder) == [name, "relu"]
-    layers = [cr.Rescaling(1 / 255), cr.LSTM(4), cr.BatchNormalization()]
-    net = shaken(chain(*layers, dtype="float32"), rng)
-    folder = tmp_path / "lstm"
-    check("gcc", net, folder, rng.integers(0, 256, size=(9, *SEQUENCE)).astype(np.float32))
-    assert calls(folder) == ["zeros", "lstm", "affine"]
+@each_compiler
+@each_of(option)
+def test_each_option(together, compiler, name) -> None:
+    check(together, compiler, name)
+
+
+@needs_compiler
+@each_of(random_network)
+def test_random_networks(by_gcc, name) -> None:
+    check(by_gcc, "gcc", name)
+
+
+@needs_compiler
+@each_compiler
+@each_of(of_different_length)
+def test_rows_of_different_length(together, compiler, name) -> None:
+    net, (x, lengths), y = check(together, compiler, name)
+    layer = net.layers[-1]
+    parameters = {name.split(".")[1]: p.astype(float) for name, p in net.parameters.items()}
+    for row, n, found in zip(x.astype(float), lengths[:, 0], y, strict=True):
+        every, last = states(layer.kind, parameters, row, layer.go_backwards, int(n))
+        expected = every if layer.return_sequences else last
+        np.testing.assert_allclose(found, expected.ravel(), atol=1e-6)
+
+
+@needs_compiler
+@each_compiler
+@each_of(from_states)
+def test_states_to_begin_with(together, compiler, name) -> None:
+    check(together, compiler, name)
+
+
+@needs_compiler
+@each_compiler
+@each_of(decoder)
+def test_a_decoder_begins_with_final_states(together, compiler, name) -> None:
+    check(together, compiler, name)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("index", "calls"),
+    [
+        (0, ["convolution", "relu"]),
+        (1, ["transposed_convolution", "relu"]),
+        (2, ["depthwise_convolution", "relu"]),
+        (3, ["zeros", "lstm", "affine"]),
+    ],
+)
+def test_scalings_vanish_in_the_weights(by_gcc, index, calls) -> None:
+    name = f"scaled_{index}"
+    _, _, result = by_gcc[name]
+    _, body = result.files[1].read_text().split(f"void {name}_predict(")
+    assert re.findall(rf"^ +{name}_local_(\w+)\(", body, re.MULTILINE) == calls
+    check(by_gcc, "gcc", name)
 
 
 @needs_compiler

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from compiled_c import (
     build,
     difference,
     each_compiler,
-    load,
     needs_compiler,
     outputs,
     self_test,
 )
+from compiled_together import Together
 from recurrent_networks import KINDS, chain, shaken
 
 import chainrule as cr
@@ -29,38 +30,24 @@ FLOATS = ctypes.POINTER(ctypes.c_float)
 class Steps:
     """A state of the compiled code and what goes through it."""
 
-    def __init__(self, library, outputs):
-        self.library = library
+    def __init__(self, library, name, outputs):
+        self._reset, self._step = library[f"{name}_reset"], library[f"{name}_step"]
         self.outputs = outputs
         # Nothing but `reset` gives it a first value.
         self.state = ctypes.create_string_buffer(b"\xff" * 65536)
-        library.model_reset(self.state)
+        self.reset()
+
+    def reset(self):
+        """Begin a sequence."""
+        self._reset(self.state)
 
     def __call__(self, *frames):
         """Return what is given for a frame of each input."""
         frames = [np.ascontiguousarray(frame, dtype=np.float32) for frame in frames]
         y = np.full(self.outputs, np.nan, np.float32)
         places = (a.ctypes.data_as(FLOATS) for a in (*frames, y))
-        self.library.model_step(self.state, *places)
+        self._step(self.state, *places)
         return y
-
-
-def check(compiler, net, folder, x):
-    """Hold steps against `predict` at each position; return what makes them."""
-    result = cr.export_c(net, folder, streaming=True)
-    assert result.largest_difference <= 1e-5
-    done = self_test(compiler, folder, "model", *SANITIZED)
-    assert done.returncode == 0, done.stdout + done.stderr
-    library = load(compiler, folder, "model")
-    expected = net.predict(x)
-    steps = Steps(library, expected.shape[-1])
-    for row, y in zip(x, expected, strict=True):
-        library.model_reset(steps.state)
-        found = np.array([steps(frame) for frame in row])
-        if y.ndim == 1:
-            found, y = found[-1:], y[np.newaxis]
-        assert difference(found, y) <= 1e-5
-    return library, steps
 
 
 SEQUENCES = {"return_sequences": True}
@@ -81,24 +68,24 @@ LAYERS = [
 ]
 
 
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_each_layer(tmp_path, compiler, layer, rng) -> None:
+TABLES = [cr.Embedding(9, 4, unknown="code"), cr.CategoryEncoding(9)]
+
+
+def with_layer(layer, rng):
+    """Return a network with a layer, and rows for it."""
     layers = [cr.Dense(4, "tanh"), layer, cr.LayerNormalization(), cr.Dense(2)]
     net = shaken(chain(*layers, shape=(TIME, FEATURES), dtype="float32"), rng)
-    check(compiler, net, tmp_path, rng.normal(size=(4, TIME, FEATURES)).astype(np.float32))
+    return net, rng.normal(size=(4, TIME, FEATURES)).astype(np.float32)
 
 
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize(
-    "table", [cr.Embedding(9, 4, unknown="code"), cr.CategoryEncoding(9)], ids=str
-)
-def test_tokens(tmp_path, compiler, table, rng) -> None:
+def of_tokens(table, rng):
     layers = [cr.Reshape((TIME, table.outputs(1))), cr.GRU(5, return_sequences=True), cr.Dense(3)]
     net = cr.Sequential([cr.Input(TIME), table, *layers], seed=1)
-    check(compiler, net, tmp_path, rng.integers(0, 9, (4, TIME)))
+    return net, rng.integers(0, 9, (4, TIME))
+
+
+def of_branches(seed, rng):
+    return random_network(seed), rng.normal(size=(3, TIME, FEATURES)).astype(np.float32)
 
 
 def random_network(seed):
@@ -124,38 +111,105 @@ def random_network(seed):
     return shaken(cr.Network(x, ends, seed=seed), rng)
 
 
+LONGER = [cr.Conv1D(4, 3, padding="causal", dilation=2), cr.LSTM(5, **SEQUENCES), cr.Dense(2)]
+
+
+def longer(rng):
+    net = shaken(chain(*LONGER, shape=(TIME, FEATURES), dtype="float32"), rng)
+    return net, rng.normal(size=(1, TIME, FEATURES)).astype(np.float32)
+
+
+def exported(make, streaming, folder, name):
+    """Export a network; return it, its rows and what the export reports."""
+    net, x = make(np.random.default_rng(20240607))
+    return net, x, cr.export_c(net, folder, name=name, streaming=streaming)
+
+
+def compiled(folders, exports):
+    """Return networks as C, which are compiled together, of {name: (function, streaming)}."""
+    given = {name: partial(exported, *each) for name, each in exports.items()}
+    return Together(folders.mktemp("together"), given)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return what each compiler takes."""
+    exports = {f"layer_{i}": (partial(with_layer, layer), True) for i, layer in enumerate(LAYERS)}
+    exports |= {f"table_{i}": (partial(of_tokens, table), True) for i, table in enumerate(TABLES)}
+    return compiled(tmp_path_factory, exports)
+
+
+@pytest.fixture(scope="module")
+def random_ones(tmp_path_factory):
+    """Return random networks frame by frame, and for whole sequences."""
+    networks = {f"random_{seed}": partial(of_branches, seed) for seed in range(12)}
+    return [
+        compiled(tmp_path_factory, {name: (make, streaming) for name, make in networks.items()})
+        for streaming in (True, False)
+    ]
+
+
+def check(together, compiler, name):
+    """Hold steps against `predict` at each position; return what makes them, and the rows."""
+    net, x, result = together[name]
+    assert result.largest_difference <= 1e-5
+    done = together.self_test(compiler, name, *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = net.predict(x)
+    steps = Steps(together.library(compiler), name, expected.shape[-1])
+    for row, y in zip(x, expected, strict=True):
+        steps.reset()
+        found = np.array([steps(frame) for frame in row])
+        if y.ndim == 1:
+            found, y = found[-1:], y[np.newaxis]
+        assert difference(found, y) <= 1e-5
+    return steps, x
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("index", range(len(LAYERS)), ids=map(str, LAYERS))
+def test_each_layer(together, compiler, index) -> None:
+    check(together, compiler, f"layer_{index}")
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("index", range(len(TABLES)), ids=map(str, TABLES))
+def test_tokens(together, compiler, index) -> None:
+    check(together, compiler, f"table_{index}")
+
+
 @needs_compiler
 @pytest.mark.parametrize("seed", range(12))
-def test_random_networks(tmp_path, seed, rng) -> None:
-    x = rng.normal(size=(3, TIME, FEATURES)).astype(np.float32)
-    net = random_network(seed)
-    _, steps = check("gcc", net, tmp_path, x)
+def test_random_networks(random_ones, seed) -> None:
+    by_frames, of_sequences = random_ones
+    name = f"random_{seed}"
+    steps, x = check(by_frames, "gcc", name)
     # The sums are those of the code for whole sequences, term by term.
-    cr.export_c(net, tmp_path / "whole")
-    whole = outputs(load("gcc", tmp_path / "whole", "model"), "model", net, x)
+    net, _, _ = of_sequences[name]
+    whole = outputs(of_sequences.library("gcc"), name, net, x)
     for row, y in zip(x, whole, strict=True):
-        steps.library.model_reset(steps.state)
+        steps.reset()
         found = np.concatenate([steps(frame) for frame in row])
         np.testing.assert_array_equal(found[-len(y) :], y)
 
 
 @needs_compiler
-def test_sequences_may_be_longer_and_states_copied(tmp_path, rng) -> None:
-    def layers():
-        return [cr.Conv1D(4, 3, padding="causal", dilation=2), cr.LSTM(5, **SEQUENCES), cr.Dense(2)]
-
-    net = shaken(chain(*layers(), shape=(TIME, FEATURES), dtype="float32"), rng)
-    longer = chain(*layers(), shape=(10 * TIME, FEATURES), dtype="float32")
-    longer.set_weights(net.get_weights())
+def test_sequences_may_be_longer_and_states_copied(tmp_path_factory, rng) -> None:
+    together = compiled(tmp_path_factory, {"model": (longer, True)})
+    steps, _ = check(together, "gcc", "model")
+    net, _, _ = together["model"]
+    long = chain(*LONGER, shape=(10 * TIME, FEATURES), dtype="float32")
+    long.set_weights(net.get_weights())
     x = rng.normal(size=(10 * TIME, FEATURES)).astype(np.float32)
-    library, steps = check("gcc", net, tmp_path, x[np.newaxis, :TIME])
-    library.model_reset(steps.state)
+    steps.reset()
     first = [steps(frame) for frame in x[:100]]
-    other = Steps(library, 2)
+    other = Steps(together.library("gcc"), "model", 2)
     ctypes.memmove(other.state, steps.state, len(steps.state))
     rest = [steps(frame) for frame in x[100:]]
     np.testing.assert_array_equal(rest, [other(frame) for frame in x[100:]])
-    assert difference(np.array(first + rest), longer.predict(x[np.newaxis])[0]) <= 1e-5
+    assert difference(np.array(first + rest), long.predict(x[np.newaxis])[0]) <= 1e-5
 
 
 @needs_compiler

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from compiled_c import each_compiler, needs_compiler, self_test
+from compiled_c import each_compiler, needs_compiler
+from compiled_together import Together
 from onnx_graphs import model, node, onnx
 from shaken_weights import shaken
 
@@ -129,14 +131,24 @@ def test_a_residual_module(rng):
     assert largest_relative_difference(net.predict(x), expected) <= 1e-6
 
 
+def exported(seed, folder, name):
+    net, _ = random_graph(seed)
+    return cr.export_c(net, folder, name=name)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return random graphs as C, made once and compiled together."""
+    exports = {f"graph_{seed}": partial(exported, seed) for seed in range(8)}
+    return Together(tmp_path_factory.mktemp("together"), exports)
+
+
 @needs_compiler
 @each_compiler
 @pytest.mark.parametrize("seed", range(8))
-def test_random_graphs_in_c(tmp_path, compiler, seed):
-    net, _ = random_graph(seed)
-    result = cr.export_c(net, tmp_path)
-    assert result.largest_difference <= 1e-5
-    done = self_test(compiler, tmp_path, "model")
+def test_random_graphs_in_c(together, compiler, seed):
+    assert together[f"graph_{seed}"].largest_difference <= 1e-5
+    done = together.self_test(compiler, f"graph_{seed}")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 from compiled_c import each_compiler, needs_compiler, self_test
+from compiled_together import Together
 from onnx_graphs import model, node, onnx
 from shaken_weights import shaken
 from shape_graphs import random_shape_graph
@@ -53,16 +55,26 @@ def test_random_graphs_to_torch_and_back(seed):
     assert worst(predictions(again, rows), expected) <= limit
 
 
-@needs_compiler
-@each_compiler
-@pytest.mark.parametrize("seed", range(24))
-def test_random_graphs_in_c(tmp_path, compiler, seed):
+def exported(seed, folder, name):
     net, rows = random_shape_graph(seed)
     given = {node.name: x for node, x in zip(net._graph.inputs, rows, strict=True)}
     given = given if len(rows) > 1 else rows[0]
-    result = cr.export_c(net, tmp_path, test_rows=given)
-    assert result.largest_difference <= 1e-6
-    done = self_test(compiler, tmp_path, "model")
+    return cr.export_c(net, folder, name=name, test_rows=given)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return random graphs as C, made once and compiled together."""
+    exports = {f"graph_{seed}": partial(exported, seed) for seed in range(24)}
+    return Together(tmp_path_factory.mktemp("together"), exports)
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("seed", range(24))
+def test_random_graphs_in_c(together, compiler, seed):
+    assert together[f"graph_{seed}"].largest_difference <= 1e-6
+    done = together.self_test(compiler, f"graph_{seed}")
     assert done.returncode == 0, done.stdout + done.stderr
     worst_found = [float(each) for each in re.findall(r"difference (\S+),", done.stdout)]
     assert max(worst_found) <= 1e-6

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from compiled_c import each_compiler, load, needs_compiler, outputs
+from compiled_together import Together
 from onnx_graphs import model, node, onnx
 from window_layers import CASES, IDS, on
 
@@ -231,14 +233,26 @@ def test_modules_that_are_no_layer_are_refused(name, options, text) -> None:
         cr.from_torch(module, input_shape=(3, 6, 8))
 
 
+def exported(shape, layer, folder, name):
+    """Export a network with a layer between others; return it, rows, and what is reported."""
+    net, x = around(shape, layer)
+    return net, x, cr.export_c(net, folder, name=name, test_rows=x)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> Together:
+    """Return the networks of all layers as C, made once and compiled together."""
+    exports = {f"layer_{i}": partial(exported, *case) for i, case in enumerate(CASES)}
+    return Together(tmp_path_factory.mktemp("together"), exports)
+
+
 @needs_compiler
 @each_compiler
-@each_layer
-def test_c_gives_the_same(compiler: str, shape, layer, tmp_path: Path) -> None:
-    net, x = around(shape, layer)
-    result = cr.export_c(net, tmp_path, test_rows=x)
+@pytest.mark.parametrize("name", [f"layer_{i}" for i in range(len(CASES))], ids=IDS)
+def test_c_gives_the_same(compiler: str, name: str, together: Together) -> None:
+    net, x, result = together[name]
     assert result.largest_difference <= 1e-6
-    y = outputs(load(compiler, tmp_path, "model"), "model", net, x)
+    y = outputs(together.library(compiler), name, net, x)
     np.testing.assert_allclose(y, net.predict(x).reshape(len(x), -1), rtol=1e-5, atol=1e-6)
 
 

@@ -97,8 +97,8 @@ def wide(dtype):
     return cr.Network(inputs=[x, other], outputs=cr.Dense(5)(joined), seed=3, dtype=dtype)
 
 rng = np.random.default_rng(0)
-x = [rng.normal(size=(150, 120)), rng.normal(size=(150, 41))]
-y = rng.integers(0, 5, 150)
+x = [rng.normal(size=(86, 120)), rng.normal(size=(86, 41))]
+y = rng.integers(0, 5, 86)
 for dtype in ("float32", "float64"):
     hashes = set()
     for threads in (1, 2, 3, 7):

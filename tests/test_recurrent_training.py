@@ -19,6 +19,7 @@ from recurrent_networks import (
     derivatives,
     network,
     shaken,
+    stacked,
     states,
 )
 from subprocesses import printed_by_each_instruction_set
@@ -58,7 +59,7 @@ def test_recurrent_dropout_is_that_of_the_formulas(kind, sequences, backwards, x
 
     def outputs(p, factors):
         rows = [states(kind, p, *of, factors=m) for *of, m in zip(x, *rest, factors, strict=True)]
-        return np.array([y if sequences else last for y, last in rows])
+        return stacked([y if sequences else last for y, last in rows], 1 + sequences)
 
     rest = [[backwards] * ROWS, [TIME] * ROWS]
     found = net.forward(x, training=True)
@@ -69,7 +70,7 @@ def test_recurrent_dropout_is_that_of_the_formulas(kind, sequences, backwards, x
     dy = rng.normal(size=found.shape)
     net.forward(x, training=True)
     net.backward(dy)
-    expected = derivatives(lambda p: (outputs(p, factors) * dy).sum(), arrays(net))
+    expected = derivatives(lambda p: outputs(p, factors), arrays(net), dy)
     for name, gradient in net.gradients.items():
         np.testing.assert_allclose(gradient, expected[name.split(".")[1]], rtol=1e-10, atol=1e-12)
     report = cr.gradient_check(net, x, rng.normal(size=found.shape), "mse")
@@ -117,13 +118,13 @@ def test_truncated_gradients_take_states_before_a_piece_for_constants(
     net = with_lengths(KINDS[kind](UNITS, truncate_gradient=k, **options), rng)
     dy = rng.normal(size=(ROWS, TIME, UNITS) if sequences else (ROWS, UNITS))
 
-    def loss(p):
+    def outputs(p):
         p = dict(p)
-        rows = zip(p.pop("steps"), LENGTHS[:, 0], strict=True)
+        rows = zip(np.moveaxis(p.pop("steps"), -3, 0), LENGTHS[:, 0], strict=True)
         made = [pieces(kind, p, row, backwards, n, k)[0 if sequences else 1] for row, n in rows]
-        return (np.array(made) * dy).sum()
+        return stacked(made, 1 + sequences)
 
-    expected = derivatives(loss, {**arrays(net), "steps": x})
+    expected = derivatives(outputs, {**arrays(net), "steps": x}, dy)
     whole = with_lengths(KINDS[kind](UNITS, **options), rng)
     whole.set_weights(net.parameters)
     np.testing.assert_array_equal(
@@ -196,8 +197,8 @@ import numpy as np
 import chainrule as cr
 
 rng = np.random.default_rng(5)
-x, lengths = rng.normal(size=(200, 9, 5)), rng.integers(1, 10, (200, 1))
-y = rng.integers(0, 3, 200)
+x, lengths = rng.normal(size=(104, 9, 5)), rng.integers(1, 10, (104, 1))
+y = rng.integers(0, 3, 104)
 options = {"recurrent_dropout": 0.3, "truncate_gradient": 4}
 for threads in (1, 2, 3, 7):
     steps, length = cr.Input((9, 5), name="steps"), cr.Input(1, name="length")
