@@ -9,12 +9,12 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import training_hashes
 import workload_hashes
+from subprocesses import outputs_of_instruction_sets
 
 import chainrule as cr
 from harness.workloads import WORKLOADS
@@ -34,10 +34,9 @@ def run_with(instruction_set, *arguments):
 def hashes_of(program):
     """Return {instruction set: {case: {threads: hash}}}."""
     found = {}
-    for name in cr.instruction_sets():
-        run = run_with(name, str(Path(program.__file__)))
-        assert run.returncode == 0, run.stderr
-        result = json.loads(run.stdout)
+    printed = outputs_of_instruction_sets(f"import {program} as program; program.main()")
+    for name, output in printed.items():
+        result = json.loads(output)
         assert result["instruction_set"] == name
         found[name] = result["hashes"]
     return found
@@ -45,12 +44,12 @@ def hashes_of(program):
 
 @pytest.fixture(scope="module")
 def hashes():
-    return hashes_of(training_hashes)
+    return hashes_of("training_hashes")
 
 
 @pytest.fixture(scope="module")
 def hashes_of_works():
-    return hashes_of(workload_hashes)
+    return hashes_of("workload_hashes")
 
 
 @pytest.mark.parametrize("case", training_hashes.CASES)
