@@ -10,7 +10,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import chainrule as cr
 
@@ -100,3 +102,64 @@ def printed_by_each_instruction_set(program: str) -> set[str]:
     outputs = outputs_of_instruction_sets(program)
     assert all(outputs.values()), outputs
     return {word for printed in outputs.values() for word in printed.split()}
+
+
+_FORK_AND_RUN = """
+import json, os, pathlib, signal, sys, warnings
+
+folder = pathlib.Path(sys.argv.pop())
+imports, programs, seconds = json.loads((folder / "given").read_text())
+exec(imports, {})
+statuses = []
+for number, program in enumerate(programs[:-1]):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # there are threads of BLAS
+        child = os.fork()
+    if child == 0:
+        signal.alarm(seconds)
+        for fd, name in (1, "out"), (2, "err"):
+            os.dup2(os.open(folder / f"{number}.{name}", os.O_WRONLY | os.O_CREAT), fd)
+        break
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+else:
+    (folder / "statuses").write_text(json.dumps(statuses))
+    program = programs[-1]
+exec(program, {"__name__": "__main__"})
+"""
+
+
+def run_each(
+    programs: Sequence[str],
+    *arguments: str,
+    imports: str = "import numpy, chainrule; chainrule.Sequential",
+    env: dict[str, str] | None = None,
+    timeout: int = 60,
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run Python programs that start and end an interpreter each; return what became of them.
+
+    Where there is fork, all but the last are forks of the last one's process, made when it has done
+    the imports, which take longer than most programs: whatever is built is built after the fork.
+    """
+    options: dict[str, Any] = {"capture_output": True, "text": True, "env": env}
+    python = [sys.executable, "-X", "faulthandler", "-c"]
+    if not hasattr(os, "fork"):
+        return [
+            subprocess.run([*python, program, *arguments], timeout=timeout, check=False, **options)
+            for program in programs
+        ]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "given").write_text(json.dumps([imports, programs, timeout]))
+        command = [*python, _FORK_AND_RUN, *arguments, name]
+        timeout *= len(programs) + 1
+        last = subprocess.run(command, timeout=timeout, check=False, **options)
+        statuses = json.loads((folder / "statuses").read_text())
+        forks = [
+            subprocess.CompletedProcess(
+                programs[number],
+                status,
+                *((folder / f"{number}.{end}").read_text() for end in ("out", "err")),
+            )
+            for number, status in enumerate(statuses)
+        ]
+    return [*forks, last]
