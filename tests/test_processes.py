@@ -250,12 +250,14 @@ FORKED = """
     options = dict(batch_size=1, metrics=[], shuffle=False, verbose=0)
     training = threading.Thread(target=net.fit, args=(many, labels), kwargs=options, daemon=True)
     training.start()
-    while True:
+    refused = 0
+    while refused < 50:  # in a row: it is refused for a moment before the data are checked too
         try:
             net.predict(x)
+            refused = 0
         except RuntimeError:
-            break
-    time.sleep(0.05)
+            refused += 1
+        time.sleep(0.001)
     child = os.fork()
     if child == 0:
         signal.alarm(30)
