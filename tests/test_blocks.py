@@ -106,21 +106,20 @@ def test_one_hash(name: str) -> None:
     """Threads share out each block, of which the last one has fewer rows."""
     code = f"""
 import hashlib
-import sys
-sys.path.insert(0, {str(__file__).rsplit("/", 1)[0]!r})
 import chainrule as cr
 from test_blocks import NETWORKS, rows
 x, y = rows("float32")
 for threads in (1, 2, 3, 7):
     net = NETWORKS[{name!r}]("float32")
-    net.fit(x, y, loss="cross_entropy", optimizer=cr.Adam(0.01), epochs=1, batch_size=19,
-            num_threads=threads, verbose=0)
-    digest = hashlib.sha256(net.predict(x).tobytes())
-    for value in net.parameters.values():
-        digest.update(value.tobytes())
-    print(digest.hexdigest())
+    for count, batch_size in ((13, 11), (23, 19))[: 1 + VECTORS]:
+        net.fit(x[:count], y[:count], loss="cross_entropy", optimizer=cr.Adam(0.01), epochs=1,
+                batch_size=batch_size, num_threads=threads, verbose=0)
+        digest = hashlib.sha256(net.predict(x[:count]).tobytes())
+        for value in net.parameters.values():
+            digest.update(value.tobytes())
+        print(digest.hexdigest())
 """
-    assert len(printed_by_each_instruction_set(code)) == 1
+    assert len(printed_by_each_instruction_set(code)) == 2
 
 
 def test_a_divergence_names_the_convolution_in_which_it_began() -> None:

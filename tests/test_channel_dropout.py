@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import numpy as np
 import pytest
 from augmented import LOW, philox_block
 from numpy.testing import assert_array_equal
+from subprocesses import outputs_of_instruction_sets
 
 import chainrule as cr
 from chainrule.interop.difference import largest_relative_difference
@@ -137,19 +135,9 @@ def hashes() -> dict[str, str]:
 
 def test_the_same_bits_on_all_threads_and_instruction_sets() -> None:
     seen: dict[str, set[str]] = {"float32": set(), "float64": set()}
-    for isa in cr.instruction_sets():
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "import json, test_channel_dropout as t; print(json.dumps(t.hashes()))",
-            ],
-            env={**os.environ, "CHAINRULE_ISA": isa, "PYTHONPATH": str(Path(__file__).parent)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for name, bits in json.loads(run.stdout).items():
+    program = "import json, test_channel_dropout as t; print(json.dumps(t.hashes()))"
+    for printed in outputs_of_instruction_sets(program).values():
+        for name, bits in json.loads(printed).items():
             seen[name.split()[0]].add(bits)
     assert {name: len(each) for name, each in seen.items()} == {"float32": 1, "float64": 1}
 

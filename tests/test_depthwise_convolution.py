@@ -135,8 +135,7 @@ def trained(threads: int, epochs: int = 2) -> cr.Sequential:
 
 
 HASHES = """
-import hashlib, sys
-sys.path.insert(0, "tests")
+import hashlib
 from convolutions import digest
 from test_depthwise_convolution import sequences, trained
 for threads in (1, 2, 3, 7):
@@ -145,8 +144,7 @@ for threads in (1, 2, 3, 7):
 """
 
 
-def test_threads_and_instruction_sets_keep_the_bits(monkeypatch, request) -> None:
-    monkeypatch.chdir(request.config.rootpath)
+def test_threads_and_instruction_sets_keep_the_bits() -> None:
     assert len(printed_by_each_instruction_set(HASHES)) == 1
 
 

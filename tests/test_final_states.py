@@ -238,8 +238,6 @@ def digest(net: cr.Network) -> str:
 
 
 HASHES = """
-import sys
-sys.path.insert(0, "tests")
 from test_final_states import KINDS, digest, trained
 for kind in KINDS:
     for threads in (1, 2, 3, 7):
@@ -247,8 +245,7 @@ for kind in KINDS:
 """
 
 
-def test_threads_and_instruction_sets_keep_the_bits(monkeypatch, request) -> None:
-    monkeypatch.chdir(request.config.rootpath)
+def test_threads_and_instruction_sets_keep_the_bits() -> None:
     assert len(printed_by_each_instruction_set(HASHES)) == len(KINDS)
 
 

@@ -56,7 +56,7 @@ INTERRUPTED = """
     # A shell's background jobs inherit that it is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(1_000_000, 16)).astype(np.float32)
+    x = np.tile(rng.normal(size=(1000, 16)).astype(np.float32), (1000, 1))
     y = np.zeros(len(x), dtype=np.int64)
     small = slice(0, 1000)
     net = cr.Sequential([cr.Dense(64, activation="relu"), cr.Dense(2)], seed=0)
@@ -325,8 +325,8 @@ def test_signal_handlers_run_between_batches() -> None:
         import chainrule as cr
 
         # An epoch that only Ctrl-C ends, which comes once the other signal was handled.
-        x = np.lib.stride_tricks.as_strided(np.ones(32, np.float32), (100_000_000, 32), (0, 4))
-        y = np.lib.stride_tricks.as_strided(np.ones(1, np.int64), (100_000_000,), (0,))
+        x = np.lib.stride_tricks.as_strided(np.ones(32, np.float32), (10_000_000, 32), (0, 4))
+        y = np.lib.stride_tricks.as_strided(np.ones(1, np.int64), (10_000_000,), (0,))
         net = cr.Sequential([cr.Dense(64, activation="relu"), cr.Dense(2)], seed=0)
         begun, handled = threading.Event(), threading.Event()
 
@@ -344,7 +344,7 @@ def test_signal_handlers_run_between_batches() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=send, daemon=True).start()
         history = net.fit(
-            x, y, loss="cross_entropy", metrics=[], epochs=1, batch_size=8, shuffle=False,
+            x, y, loss="cross_entropy", metrics=[], epochs=1, batch_size=1, shuffle=False,
             callbacks=[cr.callbacks.LambdaCallback(on_epoch_begin=lambda *args: begun.set())],
             verbose=0,
         )

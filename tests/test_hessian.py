@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from subprocesses import printed_by_each_instruction_set
 from test_random_graphs import random_network
 
 import chainrule as cr
@@ -212,19 +209,7 @@ def test_every_instruction_set_gives_the_same_bits() -> None:
         "e = net.hessian_eigenvalues(x, y, 3, loss='cross_entropy', tolerance=1e-3);"
         "print(hashlib.sha256(p.tobytes() + e.tobytes()).hexdigest())"
     )
-    hashes = set()
-    for name in cr.instruction_sets():
-        environment = {**os.environ, "CHAINRULE_ISA": name}
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            cwd=os.path.dirname(__file__),  # noqa: PTH120
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        hashes.add(done.stdout)
-    assert len(hashes) == 1
+    assert len(printed_by_each_instruction_set(code)) == 1
 
 
 def spectrum(net, x, y, **options) -> np.ndarray:

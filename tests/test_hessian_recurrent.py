@@ -108,8 +108,7 @@ def test_a_truncated_gradient_is_refused() -> None:
 
 
 HASH = """
-import hashlib, sys
-sys.path.insert(0, "tests")
+import hashlib
 from test_hessian_recurrent import KINDS, OTHERS, case, direction
 layers = [make() for make in OTHERS.values()] + [layer(9) for layer in KINDS.values()]
 for threads in (1, 2, 3):

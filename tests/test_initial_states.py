@@ -156,13 +156,16 @@ for threads in (1, 2, 3, 7):
     h = cr.GRU(33, return_sequences=True)([steps, length], cr.Dense(33)(code))
     h = cr.LSTM(17)(h, initial_state=[cr.Dense(17)(code), cr.Dense(17)(code)])
     net = cr.Network([steps, code, length], cr.Dense(3)(h), seed=2)
-    net.fit([*x], y, loss="cross_entropy", epochs=2, batch_size=96, verbose=0, num_threads=threads)
-    print(hashlib.sha256(net.predict([*x]).tobytes()).hexdigest())
+    for rows, epochs in ((101, 1), (200, 2))[: 1 + VECTORS]:
+        some = [each[:rows] for each in x]
+        net.fit(some, y[:rows], loss="cross_entropy", epochs=epochs, batch_size=96, verbose=0,
+                num_threads=threads)
+        print(hashlib.sha256(net.predict(some).tobytes()).hexdigest())
 """
 
 
 def test_the_same_bits_for_threads_and_instruction_sets() -> None:
-    assert len(printed_by_each_instruction_set(HASH)) == 1
+    assert len(printed_by_each_instruction_set(HASH)) == 2
 
 
 def test_files_and_lists_of_sequences(rng, tmp_path) -> None:

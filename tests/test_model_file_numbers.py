@@ -215,6 +215,10 @@ def test_a_description_that_python_cannot_read() -> None:
         model_description(content)
 
 
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**20, -(2**63), 1e308]))
+DAMAGE = st.recursive(NUMBERS | st.text(max_size=5) | st.none(), st.lists)
+
+
 @given(st.data())
 @settings(max_examples=50, deadline=None)
 def test_random_damage(data: st.DataObject) -> None:
@@ -223,8 +227,7 @@ def test_random_damage(data: st.DataObject) -> None:
     text = json.dumps(description)
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(list(leaves(json.loads(text)))))
-        number = st.one_of(st.integers(), st.floats(), st.sampled_from([10**20, -(2**63), 1e308]))
-        value = data.draw(st.recursive(number | st.text(max_size=5) | st.none(), st.lists))
+        value = data.draw(DAMAGE)
         text = changed(json.loads(text), path, json.dumps(value))
     use(assembled(header, text, tensors))
 

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ import pytest
 from compiled_c import difference, each_compiler, load, needs_compiler, outputs, self_test
 from number_embeddings import RNG, X, Y, network_of, trained_on
 from reference import relative_error
+from subprocesses import outputs_of_instruction_sets
 
 import chainrule as cr
 
@@ -27,24 +25,15 @@ each_embedding = pytest.mark.parametrize("kind", EMBEDDINGS)
 @each_embedding
 def test_the_same_bits_everywhere(kind: str) -> None:
     program = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import hashlib\n"
         "from test_number_embeddings import EMBEDDINGS, X, trained_on\n"
         "for dtype in ('float32', 'float64'):\n"
-        "    each = [trained_on(EMBEDDINGS[sys.argv[2]], dtype, n) for n in (1, 2, 3)]\n"
+        f"    each = [trained_on(EMBEDDINGS[{kind!r}], dtype, n) for n in (1, 2, 3)]\n"
         "    made = [[*n.get_weights(), n.predict(X)] for n in each]\n"
         "    texts = {hashlib.sha256(b''.join(v.tobytes() for v in m)).hexdigest() for m in made}\n"
         "    print(dtype, *texts)"
     )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", program, str(Path(__file__).parent), kind],
-            env=os.environ | {"CHAINRULE_ISA": isa},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for isa in cr.instruction_sets()
-    }
+    found = set(outputs_of_instruction_sets(program).values())
     assert len(found) == 1
     assert len(found.pop().split()) == 4
 

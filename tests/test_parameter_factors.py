@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import reference
 import reference_optimizers
 from factor_cases import FACTORS, data, network
 from step_cases import CLIPPED, OPTIMIZERS
+from subprocesses import printed_by_each_instruction_set
 
 import chainrule as cr
 
@@ -129,24 +127,13 @@ def trained(**options: Any) -> cr.Sequential:
 
 def test_threads_and_instruction_sets_agree() -> None:
     program = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import hashlib\n"
         "import test_parameter_factors as t\n"
         "for threads in (1, 2, 3):\n"
         "    w = t.trained(num_threads=threads).get_weights()\n"
         "    print(hashlib.sha256(b''.join(v.tobytes() for v in w)).hexdigest())"
     )
-    found: set[str] = set()
-    for isa in cr.instruction_sets():
-        found |= set(
-            subprocess.run(
-                [sys.executable, "-c", program, str(Path(__file__).parent)],
-                env=os.environ | {"CHAINRULE_ISA": isa},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.split()
-        )
-    assert len(found) == 1
+    assert len(printed_by_each_instruction_set(program)) == 1
 
 
 def test_files_keep_them_and_training_goes_on(tmp_path: Path) -> None:

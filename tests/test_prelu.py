@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import Network, relative_error
+from subprocesses import printed_by_each_instruction_set
 
 import chainrule as cr
 from chainrule import _core
@@ -67,26 +68,12 @@ def test_training_gives_the_same_bits_everywhere(dtype: str) -> None:
 
 
 def test_the_instruction_sets_agree() -> None:
-    import os
-    import subprocess
-    import sys
-
     program = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1]); import test_prelu as t\n"
+        "import hashlib, test_prelu as t\n"
         "net = t.network(); net.fit(t.X, t.Y, loss='cross_entropy', epochs=3, verbose=0)\n"
         "print(hashlib.sha256(b''.join(v.tobytes() for v in net.parameters.values())).hexdigest())"
     )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", program, str(Path(__file__).parent)],
-            env=os.environ | {"CHAINRULE_ISA": isa},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for isa in cr.instruction_sets()
-    }
-    assert len(found) == 1
+    assert len(printed_by_each_instruction_set(program)) == 1
 
 
 def test_files_and_single_rows(tmp_path: Path) -> None:

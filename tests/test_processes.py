@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from subprocesses import run_each
 
 
 def run_python(code: str, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -79,11 +80,10 @@ WORKS = {
 def test_a_daemon_thread_does_not_abort_the_exit(work: str, tmp_path: Path) -> None:
     alone = "fit" in work or work == "steps"
     code = DAEMON.replace("WORK", WORKS[work]).replace("THREADS", "1" if alone else "3")
-    for rows in (20_000, 300):
-        for _ in range(2):
-            result = run_python(code.replace("ROWS", str(rows)), str(tmp_path))
-            assert (result.returncode, result.stderr) == (0, "")
-            assert "the end" in result.stdout
+    codes = [textwrap.dedent(code).replace("ROWS", str(rows)) for rows in (20_000, 300)] * 2
+    for result in run_each(codes, str(tmp_path)):
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "the end" in result.stdout
 
 
 def test_predictions_while_the_interpreter_ends() -> None:
@@ -242,20 +242,22 @@ FORKED = """
     x = np.random.default_rng(0).normal(size=(100, 32)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int64)
     # An epoch that only the end of the process ends.
-    many = np.lib.stride_tricks.as_strided(x, (100_000_000, 32), (0, 4))
-    labels = np.lib.stride_tricks.as_strided(y, (100_000_000,), (0,))
+    many = np.lib.stride_tricks.as_strided(x, (10_000_000, 32), (0, 4))
+    labels = np.lib.stride_tricks.as_strided(y, (10_000_000,), (0,))
     net = cr.Sequential([cr.Input(32), cr.Dense(64, activation="relu"), cr.Dense(2)], seed=0)
     net.fit(x, y, loss="cross_entropy", metrics=[], verbose=0)
     before = net.get_weights()
-    options = dict(batch_size=8, metrics=[], shuffle=False, verbose=0)
+    options = dict(batch_size=1, metrics=[], shuffle=False, verbose=0)
     training = threading.Thread(target=net.fit, args=(many, labels), kwargs=options, daemon=True)
     training.start()
-    while True:
+    refused = 0
+    while refused < 50:  # in a row: it is refused for a moment before the data are checked too
         try:
             net.predict(x)
+            refused = 0
         except RuntimeError:
-            break
-    time.sleep(0.05)
+            refused += 1
+        time.sleep(0.001)
     child = os.fork()
     if child == 0:
         signal.alarm(30)

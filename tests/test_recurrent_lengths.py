@@ -170,11 +170,13 @@ for threads in (1, 2, 3, 7):
     h = cr.SimpleRNN(20, return_sequences=True)([cr.Dropout(0.3)(h), length])
     h = cr.LSTM(17)([h, length])
     net = cr.Network([steps, length], cr.Dense(3)(h), seed=2)
-    net.fit([x, lengths], y, loss="cross_entropy", epochs=2, batch_size=96, verbose=0,
-            num_threads=threads)
-    print(hashlib.sha256(net.predict([x, lengths]).tobytes()).hexdigest())
+    for rows, epochs in ((101, 1), (200, 2))[: 1 + VECTORS]:
+        some = [x[:rows], lengths[:rows]]
+        net.fit(some, y[:rows], loss="cross_entropy", epochs=epochs, batch_size=96, verbose=0,
+                num_threads=threads)
+        print(hashlib.sha256(net.predict(some).tobytes()).hexdigest())
 """
 
 
 def test_the_same_bits_for_threads_and_instruction_sets() -> None:
-    assert len(printed_by_each_instruction_set(HASH)) == 1
+    assert len(printed_by_each_instruction_set(HASH)) == 2

@@ -9,12 +9,12 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import training_hashes
 import workload_hashes
+from subprocesses import outputs_of_instruction_sets
 
 import chainrule as cr
 from harness.workloads import WORKLOADS
@@ -34,10 +34,9 @@ def run_with(instruction_set, *arguments):
 def hashes_of(program):
     """Return {instruction set: {case: {threads: hash}}}."""
     found = {}
-    for name in cr.instruction_sets():
-        run = run_with(name, str(Path(program.__file__)))
-        assert run.returncode == 0, run.stderr
-        result = json.loads(run.stdout)
+    printed = outputs_of_instruction_sets(f"import {program} as program; program.main()")
+    for name, output in printed.items():
+        result = json.loads(output)
         assert result["instruction_set"] == name
         found[name] = result["hashes"]
     return found
@@ -45,29 +44,38 @@ def hashes_of(program):
 
 @pytest.fixture(scope="module")
 def hashes():
-    return hashes_of(training_hashes)
+    return hashes_of("training_hashes")
 
 
 @pytest.fixture(scope="module")
 def hashes_of_works():
-    return hashes_of(workload_hashes)
+    return hashes_of("workload_hashes")
 
 
 @pytest.mark.parametrize("case", training_hashes.CASES)
 def test_threads_and_instruction_sets(case, hashes):
-    seen = {
-        (name, threads): digest
-        for name, by_case in hashes.items()
-        for threads, digest in by_case[case].items()
-    }
-    assert len(seen) == len(cr.instruction_sets()) * len(training_hashes.THREADS)
-    assert len(set(seen.values())) == 1, seen
+    for fit in training_hashes.FITS:
+        seen = {
+            (name, threads): digests[fit]
+            for name, by_case in hashes.items()
+            for threads, digests in by_case[case].items()
+            if fit in digests
+        }
+        sets = [name for name in cr.instruction_sets() if fit in training_hashes.fits(name)]
+        assert len(seen) == len(sets) * len(training_hashes.THREADS)
+        assert len(set(seen.values())) == 1, (fit, seen)
 
 
 def test_hashes_tell_networks_apart(hashes):
     (first, *_) = hashes.values()
-    digests = {digest for by_thread in first.values() for digest in by_thread.values()}
-    assert len(digests) == len(training_hashes.CASES)
+    digests = {
+        digest
+        for by_thread in first.values()
+        for by_fit in by_thread.values()
+        for digest in by_fit.values()
+    }
+    fits = training_hashes.fits(cr.instruction_sets()[0])
+    assert len(digests) == len(training_hashes.CASES) * len(fits)
 
 
 @pytest.mark.parametrize("work", WORKLOADS, ids=lambda work: work.name)

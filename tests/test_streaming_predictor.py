@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from recurrent_networks import GATES, KINDS, arrays, chain, network, shaken, states
+from subprocesses import printed_by_each_instruction_set
 
 import chainrule as cr
 
@@ -223,18 +221,8 @@ def digest() -> str:
 
 
 def test_the_same_bits_for_all_instruction_sets() -> None:
-    found = {digest()}
-    for isa in cr.instruction_sets():
-        run = subprocess.run(
-            [sys.executable, "-c", "import test_streaming_predictor as t; print(t.digest())"],
-            env={**os.environ, "CHAINRULE_ISA": isa},
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found.update(run.stdout.split())
-    assert len(found) == 1
+    program = "import test_streaming_predictor as t; print(t.digest())"
+    assert printed_by_each_instruction_set(program) == {digest()}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ A program of its own, because the instruction set is chosen once per process.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import sys
@@ -42,34 +43,48 @@ def network(sizes, dtype):
     return cr.Sequential([cr.Input(sizes[0]), *hidden, cr.Dense(sizes[-1])], seed=5, dtype=dtype)
 
 
-def train(work, num_threads):
+def trained(work):
+    """Return a function that returns the parameters after training with a number of threads."""
     work = training(work)
-    net = network(work.network.sizes, work.network.dtype)
+    # The largest has 50 million parameters: they are drawn once.
+    start = network(work.network.sizes, work.network.dtype)
     x, y = work.data()
     rule = cr.SGD if work.optimizer == "sgd" else cr.Adam
-    net.fit(
-        x,
-        y,
-        loss=work.loss,
-        optimizer=rule(work.learning_rate),
-        batch_size=work.batch_size,
-        metrics=[],
-        verbose=0,
-        num_threads=num_threads,
-    )
-    return b"".join(values.tobytes() for values in net.parameters.values())
+
+    def train(num_threads):
+        net = copy.deepcopy(start)
+        net.fit(
+            x,
+            y,
+            loss=work.loss,
+            optimizer=rule(work.learning_rate),
+            batch_size=work.batch_size,
+            metrics=[],
+            verbose=0,
+            num_threads=num_threads,
+        )
+        return net.parameters.values()
+
+    return train
 
 
-def predict(work, num_threads):
+def predicted(work):
+    """Return a function that returns the predictions with a number of threads."""
     net = network(work.network.sizes, work.network.dtype)
     x = work.network.inputs(2 * work.batch_size + 5)
-    return net.predict(x, batch_size=work.batch_size, num_threads=num_threads).tobytes()
+    return lambda num_threads: [net.predict(x, batch_size=work.batch_size, num_threads=num_threads)]
 
 
 def hashes(work):
     """Return {threads: hash}."""
-    run = train if isinstance(work, Training | ManyNetworks) else predict
-    return {n: hashlib.sha256(run(work, n)).hexdigest() for n in THREADS}
+    run = (trained if isinstance(work, Training | ManyNetworks) else predicted)(work)
+    found = {}
+    for num_threads in THREADS:
+        digest = hashlib.sha256()
+        for values in run(num_threads):
+            digest.update(values)
+        found[num_threads] = digest.hexdigest()
+    return found
 
 
 def main():
