@@ -64,6 +64,12 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
     length |= std::uint64_t{data[i]} << (8 * i);
   if (seed % 8 == 0 || size < length_size || length > size - length_size)
     return LLVMFuzzerMutate(data, size, max_size);
+  if (seed % 8 == 1) {
+    // Other numbers, as many as before.
+    const std::size_t body_size = size - length_size - length;
+    if (body_size) LLVMFuzzerMutate(data + size - body_size, body_size, body_size);
+    return size;
+  }
   const std::string_view header = content.substr(length_size, length);
   const std::string_view body = content.substr(length_size + length);
   std::string changed;
