@@ -147,7 +147,8 @@ class Observer:
         """Return what the next steps are taken by."""
         net, optimizer = self._net, self._optimizer
         assert isinstance(optimizer, Optimizer)  # others take no steps
-        net._use_optimizer(optimizer)
+        if optimizer._core is not self._present[0]:
+            net._use_optimizer(optimizer)
         schedule, plateau = optimizer.schedule, _plateau_of(optimizer)
         self._present = optimizer._core, plateau
         watched = schedule if isinstance(schedule, ReduceOnPlateau) else None

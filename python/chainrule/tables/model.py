@@ -297,9 +297,10 @@ def _worth_averaging(nets: list[Any]) -> list[Any]:
 def _ensemble(members: list[Any]) -> Any:
     """Return one network that gives the mean of trained ones."""
     net = ensemble(members[0], len(members))
+    names = {parameter.name for parameter in net._built_core().parameters}
     net.set_weights(
         {
-            name if name in net.parameters else f"member_{m}/{name}": values
+            name if name in names else f"member_{m}/{name}": values
             for m, member in enumerate(members, 1)
             for name, values in member.parameters.items()
         }
