@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ for line in sys.stdin:
             error = traceback.format_exc()
     print(json.dumps([isa, printed.getvalue(), error]), file=answers, flush=True)
 """
+
+
+_SECONDS = 300  # that a program has
 
 
 class _Worker:
@@ -63,8 +67,11 @@ class _Worker:
 
     def printed(self, program: str) -> str:
         assert self.process.stdout is not None
+        end = threading.Timer(_SECONDS, self.process.kill)
+        end.start()
         self.send(program)
         answer = self.process.stdout.readline()
+        end.cancel()
         if not answer:
             self.errors.seek(0)
             text = self.errors.read().decode(errors="replace")
