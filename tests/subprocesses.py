@@ -7,6 +7,7 @@ import atexit
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,22 +18,38 @@ from typing import Any
 
 import chainrule as cr
 
+# What has been learned in one training, such as how many cores are free, is not known to the next
+# program: each runs in a fork of a process that has trained nothing.
 _RUN_PROGRAMS = """
-import contextlib, io, json, sys, traceback
+import contextlib, io, json, os, sys, traceback, warnings
 import chainrule as cr
+
+cr.Sequential  # imported before the forks
 
 isa, answers, sys.stdout = cr.instruction_set(), sys.stdout, sys.stderr
 for line in sys.stdin:
     if (program := json.loads(line)) is None:
         break
-    given = {"__name__": "__main__", "VECTORS": isa != "portable"}
-    error = None
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
+    child = 0
+    if hasattr(os, "fork"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # there are threads of BLAS
+            child = os.fork()
+    error, printed = None, io.StringIO()
+    if child == 0:
         try:
-            exec(program, given)
+            with contextlib.redirect_stdout(printed):
+                exec(program, {"__name__": "__main__", "VECTORS": isa != "portable"})
         except BaseException:
             error = traceback.format_exc()
+    else:
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == 0:
+            continue
+        error = f"ended with {status}"
     print(json.dumps([isa, printed.getvalue(), error]), file=answers, flush=True)
+    if child == 0 and hasattr(os, "fork"):
+        os._exit(0)
 """
 
 
@@ -40,7 +57,7 @@ _SECONDS = 300  # that a program has
 
 
 class _Worker:
-    """A process that is held to one instruction set and runs one program after the other."""
+    """A process held to one instruction set, which runs programs in forks, one after the other."""
 
     def __init__(self, isa: str) -> None:
         self.isa = isa
@@ -57,6 +74,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
+            start_new_session=True,  # so that what hangs can be ended with its fork
         )
         atexit.register(self.end, os.getpid())
 
@@ -67,7 +85,7 @@ class _Worker:
 
     def printed(self, program: str) -> str:
         assert self.process.stdout is not None
-        end = threading.Timer(_SECONDS, self.process.kill)
+        end = threading.Timer(_SECONDS, self.kill)
         end.start()
         self.send(program)
         answer = self.process.stdout.readline()
@@ -80,6 +98,13 @@ class _Worker:
         assert isa == self.isa
         assert error is None, f"{isa}: {error}"
         return printed
+
+    def kill(self) -> None:
+        """Kill the process and its fork."""
+        if hasattr(os, "killpg"):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.kill()
 
     def end(self, owner: int) -> None:
         """Let the process exit as programs do; a fork of the tests leaves it alone."""
@@ -97,8 +122,8 @@ _worker = functools.cache(_Worker)
 def outputs_of_instruction_sets(program: str) -> dict[str, str]:
     """Return what a Python program prints, held to each instruction set.
 
-    All such programs run in the same few processes, since to import takes longer than most of
-    them. They find the modules of this folder, and `VECTORS`: False for the portable instruction
+    All such programs run in forks of the same few processes, since to import takes longer than most
+    of them. They find the modules of this folder, and `VECTORS`: False for the portable instruction
     set, with which training takes 50 times as long.
     """
     return {isa: _worker(isa).printed(program) for isa in cr.instruction_sets()}
