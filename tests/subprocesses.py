@@ -22,9 +22,10 @@ import chainrule as cr
 # program: each runs in a fork of a process that has trained nothing.
 _RUN_PROGRAMS = """
 import contextlib, io, json, os, sys, traceback, warnings
+import pytest
 import chainrule as cr
 
-cr.Sequential  # imported before the forks
+cr.Sequential, cr.Adam  # imported, as pytest is, before the forks
 
 isa, answers, sys.stdout = cr.instruction_set(), sys.stdout, sys.stderr
 for line in sys.stdin:
