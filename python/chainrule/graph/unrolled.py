@@ -204,7 +204,7 @@ class _Unrolling:
         self._weights = loss_weights_of(loss) or [1.0]
         self._tensors: dict[str, Any] = {}
         # What a place of a node, or a loss, reads; the names of those that read each tensor.
-        self._apart: dict[tuple[str, int], Any] = {}
+        self._by_use: dict[tuple[str, int], Any] = {}
         self._readers: dict[str, list[tuple[str, int]]] = {}
         self._sources: dict[str, str] = {}
         for node in self._graph.nodes:
@@ -244,7 +244,7 @@ class _Unrolling:
             self._give(node.name, made)
         losses = []
         for i, loss in enumerate(self._losses):
-            z = self._apart[_LOSS, i]
+            z = self._by_use[_LOSS, i]
             shape = self._shapes[self._graph.outputs[i]]
             operation = loss_operation(loss, self._heads[i], self._targets[i], shape)
             name = "loss" if len(self._losses) == 1 else f"{self._graph.outputs[i]}.loss"
@@ -264,7 +264,7 @@ class _Unrolling:
         if self._moves_nothing(node):
             return self._tensors[node.inputs[0]].reshape(self._shapes[node.name])
         read = [
-            self._apart[node.name, place].reshape(self._shapes[name])
+            self._by_use[node.name, place].reshape(self._shapes[name])
             for place, name in enumerate(node.inputs)
         ]
         owner = node.shares or node.name
@@ -277,9 +277,9 @@ class _Unrolling:
         for i, output in enumerate(self._graph.outputs):
             if self._sources[output] == node.name and self._heads[i].kind != "linear":
                 if node.name not in self._readers:
-                    self._apart[_LOSS, i] = z
+                    self._by_use[_LOSS, i] = z
                     return z
-                self._apart[_LOSS, i], z = for_one_reader(z), for_one_reader(z)
+                self._by_use[_LOSS, i], z = for_one_reader(z), for_one_reader(z)
         return activated(node.name, layer.activation, z)
 
     def _give(self, name: str, made: Any) -> None:
@@ -292,13 +292,13 @@ class _Unrolling:
         uses: list[tuple[str, int]] = [
             (_LOSS, i)
             for i, output in enumerate(self._graph.outputs)
-            if self._sources[output] == name and (_LOSS, i) not in self._apart
+            if self._sources[output] == name and (_LOSS, i) not in self._by_use
         ]
         readers = self._readers.get(name, [])
         order = [node.name for node in self._graph.nodes]
         uses += sorted(readers, key=lambda use: (-order.index(use[0]), use[1]))
         for use in uses:
-            self._apart[use] = for_one_reader(made) if len(uses) > 1 else made
+            self._by_use[use] = for_one_reader(made) if len(uses) > 1 else made
 
 
 def _weighted(weights: Sequence[float], losses: Sequence[float]) -> float:
